@@ -54,7 +54,7 @@ _jobctl() {
     local -a typed=()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         piece="${COMP_WORDS[i]}"
-        if [[ "$piece" == run || "$piece" == submit ]]; then glue='^[=:@]+$'; fi
+        if [[ "$piece" == run || "$piece" == submit || "$piece" == sweep ]]; then glue='^[=:@]+$'; fi
         if ((i > 1)) && [[ "$piece" =~ $glue && ! ("$piece" == @ && "${COMP_WORDS[i-1]}" == -*) || "${COMP_WORDS[i-1]}" =~ ^[=:@]+$ ]]; then
             typed[${#typed[@]}-1]+="$piece"
         else
@@ -75,8 +75,9 @@ _jobctl() {
         esac
     done
     case "$command" in
-    run) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
-    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$' ;;
+    run) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
+    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$' ;;
+    sweep) _jobctl_place '^(--each|--each-line|--each-file|--max|--file|--sh|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
     esac
     case "$place" in
     image) _jobctl_images; return ;;
@@ -92,7 +93,7 @@ _jobctl() {
     --host) return ;;
     esac
     if [[ -z "$command" ]]; then
-        _jobctl_offer "run submit ls top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags"
+        _jobctl_offer "run submit sweep ls sets top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags"
         [[ -n "$cur" ]] && _jobctl_offer "ps list inspect stop kill delete help"
         return
     fi
@@ -101,7 +102,7 @@ _jobctl() {
     inspect) command=show ;;
     stop|kill) command=cancel ;;
     delete) command=rm ;;
-    help) _jobctl_offer "run submit ls top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version"; return ;;
+    help) _jobctl_offer "run submit sweep ls sets top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version"; return ;;
     esac
     if ((${#typed[@]} > at + 2)) || [[ "${typed[${#typed[@]}-1]}" == --*=* ]]; then
         case "$command:$prev" in
@@ -126,6 +127,7 @@ _jobctl() {
         run:--read) return ;;
         run:--priority) return ;;
         run:--group) _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; return ;;
+        run:--set) _jobctl_offer "$(jobctl sets -q --limit 100 2>/dev/null)"; return ;;
         run:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
         run:--gpus) _jobctl_offer "all"; return ;;
         run:--callback) return ;;
@@ -161,6 +163,7 @@ _jobctl() {
         submit:--read) return ;;
         submit:--priority) return ;;
         submit:--group) _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; return ;;
+        submit:--set) _jobctl_offer "$(jobctl sets -q --limit 100 2>/dev/null)"; return ;;
         submit:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
         submit:--gpus) _jobctl_offer "all"; return ;;
         submit:--callback) return ;;
@@ -175,13 +178,56 @@ _jobctl() {
         submit:--cap-add) return ;;
         submit:--host) return ;;
         submit:-o|submit:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        sweep:--each) return ;;
+        sweep:--each-line) _jobctl_files; return ;;
+        sweep:--each-file) return ;;
+        sweep:--max) return ;;
+        sweep:-f|sweep:--file) _jobctl_files; return ;;
+        sweep:--sh) return ;;
+        sweep:-e|sweep:--env) return ;;
+        sweep:--env-file) _jobctl_files; return ;;
+        sweep:--secret) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        sweep:-w|sweep:--workdir) return ;;
+        sweep:-m|sweep:--memory) return ;;
+        sweep:--cpus) return ;;
+        sweep:--pids-limit) return ;;
+        sweep:--timeout) return ;;
+        sweep:--retries) return ;;
+        sweep:--retry-on) _jobctl_offer "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error"; return ;;
+        sweep:-l|sweep:--label) return ;;
+        sweep:--meta) return ;;
+        sweep:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        sweep:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        sweep:--write) return ;;
+        sweep:--read) return ;;
+        sweep:--priority) return ;;
+        sweep:--group) _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; return ;;
+        sweep:--set) _jobctl_offer "$(jobctl sets -q --limit 100 2>/dev/null)"; return ;;
+        sweep:--after) _jobctl_offer "$(jobctl ls -q -a --limit 200 2>/dev/null) @last"; return ;;
+        sweep:--gpus) _jobctl_offer "all"; return ;;
+        sweep:--callback) return ;;
+        sweep:--callback-key-file) _jobctl_files; return ;;
+        sweep:--callback-events) _jobctl_offer "start log exit retry artifact complete"; return ;;
+        sweep:--user) return ;;
+        sweep:--pull) _jobctl_offer "missing always never"; return ;;
+        sweep:--entrypoint) return ;;
+        sweep:--platform) return ;;
+        sweep:--runtime) return ;;
+        sweep:--cap-drop) return ;;
+        sweep:--cap-add) return ;;
+        sweep:--host) return ;;
+        sweep:-o|sweep:--output) _jobctl_offer "table wide json yaml name"; return ;;
         ls:--status) _jobctl_offer "accepted running completed failed cancelled unreadable"; return ;;
         ls:-l|ls:--label) return ;;
         ls:--group) _jobctl_offer "$(jobctl group ls -o name 2>/dev/null)"; return ;;
+        ls:--set) _jobctl_offer "$(jobctl sets -q --limit 100 2>/dev/null)"; return ;;
         ls:--since) return ;;
         ls:--limit) return ;;
         ls:--host) return ;;
         ls:-o|ls:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        sets:--limit) return ;;
+        sets:--host) return ;;
+        sets:-o|sets:--output) _jobctl_offer "table wide json yaml name"; return ;;
         top:--interval) return ;;
         top:--host) return ;;
         top:-o|top:--output) _jobctl_offer "table wide json yaml name"; return ;;
@@ -196,6 +242,7 @@ _jobctl() {
         logs:--host) return ;;
         logs:-o|logs:--output) _jobctl_offer "table wide json yaml name"; return ;;
         wait:-l|wait:--label) return ;;
+        wait:--set) _jobctl_offer "$(jobctl sets -q --limit 100 2>/dev/null)"; return ;;
         wait:--timeout) return ;;
         wait:--host) return ;;
         wait:-o|wait:--output) _jobctl_offer "table wide json yaml name"; return ;;
@@ -218,6 +265,7 @@ _jobctl() {
         retry:--host) return ;;
         retry:-o|retry:--output) _jobctl_offer "table wide json yaml name"; return ;;
         cancel:-l|cancel:--label) return ;;
+        cancel:--set) _jobctl_offer "$(jobctl sets -q --limit 100 2>/dev/null)"; return ;;
         cancel:--grace) return ;;
         cancel:--signal) _jobctl_offer "TERM INT QUIT HUP USR1 USR2 KILL"; return ;;
         cancel:--reason) return ;;
@@ -269,20 +317,22 @@ _jobctl() {
         esac
     fi
     case "$command" in
-        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
-        submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
-        ls) flags="-a --all -q --quiet -w --watch --status -l --label --group --mine --since --limit --host -o --output --json"; : ;;
+        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
+        submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
+        sweep) flags="--each --each-line --each-file --max --dry-run -f --file -d --detach --sh -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
+        ls) flags="-a --all -q --quiet -w --watch --status -l --label --group --set --mine --since --limit --host -o --output --json"; : ;;
+        sets) flags="-q --quiet --limit --host -o --output --json"; : ;;
         top) flags="--once --interval --host -o --output --json"; : ;;
         show) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         explain) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         logs) flags="-l --label -f --follow --tail --since -t --timestamps --stream --raw --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
-        wait) flags="-l --label --any --timeout --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        wait) flags="-l --label --set --any --timeout --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         bump) flags="--priority --host -o --output --json"; words="$(jobctl ls -q --status accepted --limit 200 2>/dev/null) @last" ;;
         pause) flags="--running --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         resume) flags="--host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         group) flags="--max --no-max --running --host -o --output --json"; group=1 ;;
         retry) flags="--failed -l --label --name --secret --in --out --after --host -o --output --json"; words="$(jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null) @last" ;;
-        cancel) flags="-l --label --grace --signal --reason --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
+        cancel) flags="-l --label --set --grace --signal --reason --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         rm) flags="-f --force --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; : ;;
         cp) flags="--max-size --host -o --output --json"; copy=1 ;;

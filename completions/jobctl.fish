@@ -4,6 +4,7 @@ function __jobctl_active; jobctl ls -q --status accepted,running --limit 200 2>/
 function __jobctl_waiting; jobctl ls -q --status accepted --limit 200 2>/dev/null; echo @last; end
 function __jobctl_groups; jobctl group ls -o name 2>/dev/null; end
 function __jobctl_ended; jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null; echo @last; end
+function __jobctl_sets; jobctl sets -q --limit 100 2>/dev/null; end
 function __jobctl_source
     set -l typed (commandline -ct)
     if string match -q '*:*' -- $typed; jobctl __paths $typed 2>/dev/null
@@ -32,7 +33,7 @@ function __jobctl_place
     echo $place
 end
 function __jobctl_images; jobctl __images 2>/dev/null; end
-function __jobctl_bare; not __fish_seen_subcommand_from run submit ls ps list top show inspect explain logs wait bump pause resume group retry cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
+function __jobctl_bare; not __fish_seen_subcommand_from run submit sweep ls ps list sets top show inspect explain logs wait bump pause resume group retry cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
 function __jobctl_begun; __jobctl_bare; and test -n (commandline -ct | string collect); end
 complete -c jobctl -f
 complete -c jobctl -n __jobctl_bare -l host -x -d 'The daemon'
@@ -40,8 +41,8 @@ complete -c jobctl -n __jobctl_bare -s o -l output -x -a 'table wide json yaml n
 complete -c jobctl -n __jobctl_bare -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -l version -d 'The version of jobctl'
 complete -c jobctl -n __jobctl_begun -a help -d 'The help of a command'
-complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit ls top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
-function __jobctl_place_run; __jobctl_place run '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$'; end
+complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit sweep ls sets top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
+function __jobctl_place_run; __jobctl_place run '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$'; end
 complete -c jobctl -n __jobctl_bare -a run -d 'Run a job, stream its log, exit with its exit code.'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s d -l detach -d 'Print the id and do not wait'
@@ -65,6 +66,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l write -x
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l read -x -d 'After success, put the content of PATH into an event'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l priority -x -d 'Start before waiting jobs with a lower one, -100 to 100. [0]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l group -x -a '(__jobctl_groups)' -d 'The job\'s group, which may have a limit of its own. [default]'
+complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l set -x -a '(__jobctl_sets)' -d 'The set that the job belongs to, for ls, wait and cancel --set'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l after -x -a '(__jobctl_jobs)' -d 'Start after an earlier job (a whole id, or @last) has completed; after any end; or after its failure'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l gpus -x -a 'all' -d 'GPUs that the job holds alone, or all. [0]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l callback -x -d 'Send the job\'s events to this URL'
@@ -84,7 +86,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l host -x 
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l json -d 'The same as -o json'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first image' -k -a '(__jobctl_images)'
-function __jobctl_place_submit; __jobctl_place submit '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$'; end
+function __jobctl_place_submit; __jobctl_place submit '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$'; end
 complete -c jobctl -n __jobctl_bare -a submit -d 'Submit a job and print its id; the same as run -d.'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l sh -x -d 'A shell line, which /bin/sh -c runs instead of COMMAND'
@@ -107,6 +109,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l write
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l read -x -d 'After success, put the content of PATH into an event'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l priority -x -d 'Start before waiting jobs with a lower one, -100 to 100. [0]'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l group -x -a '(__jobctl_groups)' -d 'The job\'s group, which may have a limit of its own. [default]'
+complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l set -x -a '(__jobctl_sets)' -d 'The set that the job belongs to, for ls, wait and cancel --set'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l after -x -a '(__jobctl_jobs)' -d 'Start after an earlier job (a whole id, or @last) has completed; after any end; or after its failure'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l gpus -x -a 'all' -d 'GPUs that the job holds alone, or all. [0]'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l callback -x -d 'Send the job\'s events to this URL'
@@ -125,6 +128,53 @@ complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l host 
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l json -d 'The same as -o json'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first image' -k -a '(__jobctl_images)'
+function __jobctl_place_sweep; __jobctl_place sweep '^(--each|--each-line|--each-file|--max|--file|--sh|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$'; end
+complete -c jobctl -n __jobctl_bare -a sweep -d 'Submit a job for each combination of values as one set.'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l each -x -d 'A job for each value: 0.1,0.01 or 1..5 or 0..100..10. Several names: for each combination'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l each-line -r -F -d 'A job for each line of FILE that is not blank; - is stdin. [line]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l each-file -x -d 'A job for each file that matches, such as \'data/*.csv\'. [file]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l max -x -d 'Run at most N of these jobs at once. [no limit]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l dry-run -d 'Print the jobs, and submit none'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s d -l detach -d 'Print the id and do not wait'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l sh -x -d 'A shell line, which /bin/sh -c runs instead of COMMAND'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s e -l env -x -d 'An environment variable; without a value, jobctl\'s own'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l env-file -r -F -d 'Environment variables, one a line; export and quotes as in a shell, but no expansion'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l secret -r -F -d 'Give only the worker the file\'s text at /run/secrets/NAME, in memory'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s w -l workdir -x -d 'Where the workspace is mounted; also the working directory. [/workspace]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s m -l memory -x -d 'Memory limit with a unit: 512m, 2g. [512m]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l cpus -x -d 'CPU limit, for instance 0.5. [1]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l pids-limit -x -d 'Limit of processes and threads. [4096]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l timeout -x -d 'Time limit: 90s, 2h, 1d. [30m]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l retries -x -d 'Further attempts after a failure, at most 10. [0]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l retry-on -x -a 'exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error' -d 'Retry only after these exit codes or reasons: exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine, engine-error'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s l -l label -x -d 'A label, for ls --label'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l meta -x -d 'Data that every event of the job contains'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l in -r -F -d 'Copy a URL, local file or folder to PATH in the workspace'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l out -r -F -d 'After success, upload PATH to a URL, or copy it to the local DEST; into the folder DEST where that ends in / or is a dot; - is stdout, and the log then goes to stderr. With -d, jobctl fetch copies it'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l write -x -d 'Write TEXT to PATH before the command starts'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l read -x -d 'After success, put the content of PATH into an event'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l priority -x -d 'Start before waiting jobs with a lower one, -100 to 100. [0]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l group -x -a '(__jobctl_groups)' -d 'The job\'s group, which may have a limit of its own. [default]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l set -x -a '(__jobctl_sets)' -d 'The set that the job belongs to, for ls, wait and cancel --set'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l after -x -a '(__jobctl_jobs)' -d 'Start after an earlier job (a whole id, or @last) has completed; after any end; or after its failure'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l gpus -x -a 'all' -d 'GPUs that the job holds alone, or all. [0]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l callback -x -d 'Send the job\'s events to this URL'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l callback-key-file -r -F -d 'The key that signs the events; several keys: one a line, newest first'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l callback-events -x -a 'start log exit retry artifact complete' -d 'Send only these events: start, log, exit, retry, artifact, complete'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l callback-batch -d 'Send the waiting events as one array'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l user -x -d 'The user of the command. [the image\'s]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l pull -x -a 'missing always never' -d 'When to pull the image. [missing]'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l entrypoint -x -d 'Run PROGRAM instead of the image\'s entrypoint'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l platform -x -d 'The image\'s platform'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l runtime -x -d 'The engine\'s runtime'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l read-only -d 'Make everything but the workspace and /tmp read-only'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l cap-drop -x -d 'Drop a capability; ALL drops all'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l cap-add -x -d 'Add a capability, where the daemon allows it'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l json -d 'The same as -o json'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first image' -k -a '(__jobctl_images)'
 complete -c jobctl -n __jobctl_bare -a ls -d 'List jobs.'
 complete -c jobctl -n __jobctl_begun -a ps -d ls
 complete -c jobctl -n __jobctl_begun -a list -d ls
@@ -134,12 +184,19 @@ complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -s w -l watch -d 
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l status -x -a 'accepted running completed failed cancelled unreadable' -d 'Only jobs with this status: accepted, running, completed, failed, cancelled, unreadable'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -s l -l label -x -d 'Only jobs with this label'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l group -x -a '(__jobctl_groups)' -d 'Only jobs of this group'
+complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l set -x -a '(__jobctl_sets)' -d 'Only jobs of this set; jobctl sets lists them'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l mine -d 'Only this user\'s jobs'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l since -x -d 'Only jobs submitted after this time: 2h (ago), or an RFC 3339 time'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l limit -x -d 'At most N jobs, the newest. [all]'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n '__fish_seen_subcommand_from ls ps list' -l json -d 'The same as -o json'
+complete -c jobctl -n __jobctl_bare -a sets -d 'List sets of jobs.'
+complete -c jobctl -n '__fish_seen_subcommand_from sets' -s q -l quiet -d 'Print only ids'
+complete -c jobctl -n '__fish_seen_subcommand_from sets' -l limit -x -d 'At most N sets, the newest; 0: all. [20]'
+complete -c jobctl -n '__fish_seen_subcommand_from sets' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from sets' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from sets' -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -a top -d 'Watch the running and waiting jobs.'
 complete -c jobctl -n '__fish_seen_subcommand_from top' -l once -d 'Print the table once, as without a terminal'
 complete -c jobctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Time between two updates'
@@ -171,6 +228,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from logs' -l json -d 'The same as
 complete -c jobctl -n '__fish_seen_subcommand_from logs' -a '(__jobctl_jobs)'
 complete -c jobctl -n __jobctl_bare -a wait -d 'Wait until jobs have ended; exit with their exit code.'
 complete -c jobctl -n '__fish_seen_subcommand_from wait' -s l -l label -x -d 'All jobs with this label, active or ended'
+complete -c jobctl -n '__fish_seen_subcommand_from wait' -l set -x -a '(__jobctl_sets)' -d 'All jobs of this set, with a progress line'
 complete -c jobctl -n '__fish_seen_subcommand_from wait' -l any -d 'Return when the first job has ended'
 complete -c jobctl -n '__fish_seen_subcommand_from wait' -l timeout -x -d 'Stop waiting after this time: 90s, 2h'
 complete -c jobctl -n '__fish_seen_subcommand_from wait' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
@@ -219,6 +277,7 @@ complete -c jobctl -n __jobctl_bare -a cancel -d 'Cancel jobs and keep their rec
 complete -c jobctl -n __jobctl_begun -a stop -d cancel
 complete -c jobctl -n __jobctl_begun -a kill -d cancel
 complete -c jobctl -n '__fish_seen_subcommand_from cancel stop kill' -s l -l label -x -d 'Cancel all active jobs with this label'
+complete -c jobctl -n '__fish_seen_subcommand_from cancel stop kill' -l set -x -a '(__jobctl_sets)' -d 'Cancel all active jobs of this set'
 complete -c jobctl -n '__fish_seen_subcommand_from cancel stop kill' -l grace -x -d 'Time between the signal and SIGKILL. [10s]'
 complete -c jobctl -n '__fish_seen_subcommand_from cancel stop kill' -l signal -x -a 'TERM INT QUIT HUP USR1 USR2 KILL' -d 'The first signal: TERM, INT, QUIT, HUP, USR1, USR2, KILL. [TERM]'
 complete -c jobctl -n '__fish_seen_subcommand_from cancel stop kill' -l reason -x -d 'A reason, which jobd stores with the job'

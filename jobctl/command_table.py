@@ -11,7 +11,9 @@ from types import ModuleType
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Run a job, stream its log, exit with its exit code."),
     "submit": ("submit", "Submit a job and print its id; the same as run -d."),
+    "sweep": ("sweep", "Submit a job for each combination of values as one set."),
     "ls": ("ls", "List jobs."),
+    "sets": ("sets", "List sets of jobs."),
     "top": ("top", "Watch the running and waiting jobs."),
     "show": ("show", "Show the details of jobs."),
     "explain": ("explain", "Explain why a job waits or failed, and what helps."),

@@ -37,7 +37,7 @@ CANNOT_EXECUTE = 126
 OUT_OF_MEMORY = 137
 INTERRUPTED = 130
 
-PASS_THROUGH = frozenset({"run", "wait"})
+PASS_THROUGH = frozenset({"run", "sweep", "wait"})
 """Commands that exit with the job's exit code: their own failures are 125."""
 
 REASONS: Mapping[str, int] = MappingProxyType(
@@ -113,7 +113,7 @@ def _result(arguments: Sequence[str], session: Session) -> Any:
 
 
 def outcome_code(outcome: "Outcome") -> int:
-    """Returns the exit code of an outcome of `run`, `wait`, `doctor`, `validate`, `verify` or `listen`."""
+    """Returns the exit code of an outcome of `run`, `sweep`, `wait`, `doctor`, `validate`, `verify` or `listen`."""
     from jobctl.job.outcome import Interrupted, ProblemsFound, WaitTimedOut
 
     if isinstance(outcome, Interrupted):

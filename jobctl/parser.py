@@ -8,6 +8,7 @@ import inspect
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any, cast
 
 import typer
@@ -137,8 +138,21 @@ def load(name: str) -> TyperCommand:
     command = cast(CheckedCommand, get_command(app))
     command.formats = module.FORMATS
     command.params = [each for each in command.params if each.name not in getattr(module, "LEFT_OUT", ())]
+    command.params = _with_own_options(command.params, module)
     command.params.extend(cast(Any, global_options()))
     return command
+
+
+def _with_own_options(params: list[Any], module: ModuleType) -> list[Any]:
+    """Returns the parameters of another command together with a command's own options, which come first of the options."""
+    function: Callable[..., Any] | None = getattr(module, "OPTIONS", None)
+    if function is None:
+        return params
+    vars(module).update(NAMES_IN_ANNOTATIONS)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(add_help_option=False)(function)
+    own = get_command(app).params
+    return sorted([*own, *params], key=lambda each: each.param_type_name != "argument")
 
 
 class CommandTable(TyperGroup):

@@ -16,6 +16,7 @@ from scripts.mutations import (
     logs,
     pauses,
     scheduling,
+    sets,
     sidecar,
     store,
 )
@@ -33,6 +34,7 @@ MUTATIONS = (
     *logs.MUTATIONS,
     *pauses.MUTATIONS,
     *scheduling.MUTATIONS,
+    *sets.MUTATIONS,
     *sidecar.MUTATIONS,
     *store.MUTATIONS,
 )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError, Misuse
-from jobctl.job.cancellation import request_cancel
+from jobctl.job.cancellation import request_cancel, request_cancel_of_set
 from jobctl.output import output
-from jobctl.selection.ids import select_whole
+from jobctl.selection.ids import select_whole_or_sets
 from jobctl.selection.listing import TERMINAL
 from jobctl.units import seconds_of
 
@@ -23,6 +23,7 @@ EXAMPLES = """
   jobctl cancel --signal INT --grace 30s notebook-1
   jobctl cancel --grace 0 stuck-job
   jobctl cancel -l sweep=7
+  jobctl cancel --set nightly
 """
 SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 
@@ -31,11 +32,14 @@ def cancel(
     ctx: typer.Context,
     ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Whole ids, or @last.", show_default=False),
+        typer.Argument(metavar="[ID]...", help="Whole ids of jobs or sets, or @last.", show_default=False),
     ] = None,
     label: Annotated[
         list[str] | None,
         typer.Option("-l", "--label", metavar="KEY=VALUE", help="Cancel all active jobs with this label."),
+    ] = None,
+    set_: Annotated[
+        str | None, typer.Option("--set", metavar="SET", help="Cancel all active jobs of this set.")
     ] = None,
     grace: Annotated[
         str | None,
@@ -51,7 +55,7 @@ def cancel(
 ) -> None:
     """Cancel jobs and keep their records.
 
-    A prefix of an id is refused, and then no job is cancelled.
+    An id that is no job's may be that of a set, all jobs of which end. A prefix of an id is refused, and then no job is cancelled.
     """
     session = session_of(ctx)
     try:
@@ -60,8 +64,17 @@ def cancel(
         raise Misuse(f"--grace: {error}") from None
     signal_name = None if signal is None else signal_of(signal)
     client = session.client()
-    jobs, failures = select_whole(client, ids, label)
+    jobs, sets, failures = select_whole_or_sets(client, ids, label, set_)
     done: list[str] = []
+    for one in sets:
+        count = request_cancel_of_set(client, one.id, why=reason, signal_name=signal_name, grace_s=grace_s)
+        if count:
+            done.append(one.id)
+        output.note(
+            f"{one.id}: cancelling {count} job{'s' * (count != 1)}"
+            if count
+            else f"all jobs of {one.id} have already ended"
+        )
     for job in jobs:
         try:
             if job["status"] in TERMINAL:

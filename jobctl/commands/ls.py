@@ -26,6 +26,7 @@ EXAMPLES = """
   jobctl ls -a --status failed --since 24h
   jobctl ls -a -q -l project=demo
   jobctl ls --group gpu
+  jobctl ls -a --set nightly --status failed
   jobctl ls --json | jq -r '.jobs[].id'
 """
 
@@ -58,6 +59,10 @@ def ls(
     group: Annotated[
         str | None, typer.Option("--group", metavar="NAME", help="Only jobs of this group.")
     ] = None,
+    set_: Annotated[
+        str | None,
+        typer.Option("--set", metavar="SET", help="Only jobs of this set; jobctl sets lists them."),
+    ] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only this user's jobs.")] = False,
     since: Annotated[
         str | None,
@@ -76,7 +81,7 @@ def ls(
 ) -> None:
     """List the active jobs, and those with a damaged record, newest first.
 
-    The list has no limit without --limit. The table has the position in the queue and the group if one of the first jobs has them;
+    The list has no limit without --limit. The table has the position in the queue, the group and the set if one of the first jobs has them;
     -o wide always has them.
     """
     session = session_of(ctx)
@@ -85,7 +90,7 @@ def ls(
     if group == "":
         raise Misuse("--group needs the name of a group", hint="a variable of the shell may be empty")
     client = session.client()
-    query = filters(all_, status or [], label or [], mine, since)
+    query = filters(all_, status or [], label or [], mine, since, set_)
     style = "name" if quiet else session.format
 
     def listed() -> Pages:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from jobctl.connection.session import session_of
-from jobctl.job.flag_files import callback_key, secrets, text_of
+from jobctl.job.given_flags import flags_of
 from jobctl.job.outcome import Outcome
-from jobctl.job.plan import Flags
 
 if TYPE_CHECKING:
     import typer
@@ -172,6 +171,12 @@ def run(
             "--group", metavar="NAME", help="The job's group, which may have a limit of its own. [default]"
         ),
     ] = None,
+    set_: Annotated[
+        str | None,
+        typer.Option(
+            "--set", metavar="SET", help="The set that the job belongs to, for ls, wait and cancel --set."
+        ),
+    ] = None,
     after: Annotated[
         Texts,
         typer.Option(
@@ -238,19 +243,15 @@ def run(
     ] = False,
 ) -> Outcome | None:
     """Run a job, stream its log, exit with its exit code."""
+    given = locals()  # all parameters, by their names
     from jobctl.job.run import run_attached, run_detached
     from jobctl.job.submission import prepare, source_of
 
-    flags = Flags(
-        image=image, command=command or (), shell=shell, name=name, env=env or (), workdir=workdir, memory=memory,
-        env_files=[(path, text_of(path, "--env-file")) for path in env_file or ()], cpus=cpus, pids_limit=pids_limit,
-        user=user, pull=pull, platform=platform, runtime=runtime, entrypoint=entrypoint, labels=label or (),
-        meta=meta or (), timeout=timeout, callback=callback, inputs=inputs or (), outputs=outputs or (),
-        callback_key=callback_key(callback_key_file), callback_events=callback_events or (),
-        callback_batch=callback_batch, retries=retries, retry_on=retry_on or (), priority=priority, group=group, after=after or (), gpus=gpus, writes=write or (), reads=read or (),
-        read_only=read_only, cap_drop=cap_drop or (), cap_add=cap_add or (), secrets=secrets(secret or []),
-    )  # fmt: skip
-    session, source = session_of(ctx), source_of(file)
+    flags, session, source = flags_of(given), session_of(ctx), source_of(file)
+    if source.has_several:
+        from jobctl.sets.run import run_document
+
+        return run_document(session, flags, source, detach=detach)
     plan = prepare(flags, source)
     if after and any(dependency["job"] == "@last" for dependency in plan.spec["after"]):
         from jobctl.job.last_job import with_last_job

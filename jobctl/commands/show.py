@@ -65,6 +65,7 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Queue position", None if job.get("queuePosition") is None else str(job["queuePosition"])),
         ("Priority", str(job["priority"]) if job.get("priority") else None),
         ("Group", job.get("group")),
+        ("Set", job.get("set")),
         ("After", ", ".join(map(_dependency, job.get("after") or []))),
         ("Image", job.get("image")),
         ("Digest", job.get("imageDigest")),

@@ -10,7 +10,7 @@ from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, Unreachable
 from jobctl.job import job_file
 from jobctl.job.outcome import Outcome, ProblemsFound
-from jobctl.job.plan import generated_id, set_defaults
+from jobctl.job.plan import set_defaults
 from jobctl.output import output
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ FORMATS = ("json", "yaml")
 EXAMPLES = """
   jobctl validate -f job.yaml
   make-job | jobctl validate -f -
+  jobctl validate pipeline.yaml
 """
 
 
@@ -40,8 +41,7 @@ def validate(
 
     jobctl checks the fields, and a running daemon also checks what its engine supports.
     """
-    from jobctl.job.job_fields import spec_fields
-    from jobctl.job.spec_check import spec_problems
+    from jobctl.job.file_check import check_file
     from jobctl.job.submission import encoded, source_of
     from jobd.wire.problem import Problem
 
@@ -50,27 +50,23 @@ def validate(
         raise Misuse("give one job file", hint="jobctl validate -f job.yaml")
     source = source_of(option if option is not None else file)
     repeated: list[str] = []
-    fields = spec_fields(job_file.parse(source.text, source.name, repeated))
-    tree = dict(fields.tree)
-    if isinstance(tree.get("image"), str) and tree.get("id") is None:
-        tree["id"] = generated_id(tree["image"], "000000")
+    checked = check_file(job_file.parse(source.text, source.name, repeated))
     positions = job_file.Positions(source.text)
     problems: list[tuple[Problem, Position | None]] = [
         (Problem(name, "is given twice"), at) for name, at in positions.repeated() if repeated
     ]
     problems += [(Problem(name, "is given twice"), None) for name in repeated if not problems]
-    unconverted = {problem.field for problem in fields.problems}
-    for problem in [*fields.problems, *spec_problems(tree)]:
-        field = fields.in_file(problem.field)
-        if field not in unconverted or problem in fields.problems:
-            problems.append((Problem(field, problem.message), positions.position_of(field)))
+    problems += [(problem, positions.position_of(problem.field)) for problem in checked.problems]
     checked_by_daemon = False
-    if not problems:
-        set_defaults(tree, defaults(os.environ))
-        refusal, checked_by_daemon = _check_with_daemon(session.client(), encoded(tree))
+    client = session.client()
+    for job in checked.jobs if not problems else ():
+        set_defaults(job.tree, defaults(os.environ))
+        refusal, checked_by_daemon = _check_with_daemon(client, encoded(job.tree))
         if refusal:
-            field = fields.in_file(refusal.field)
+            field = job.in_file(refusal.field)
             problems.append((Problem(field, refusal.message), positions.position_of(field)))
+        if not checked_by_daemon:
+            break
     problems.sort(key=lambda each: (each[1].line, each[1].column) if each[1] else (1 << 30, 0))
     _show(problems, source.name, session.format)
     if not problems and not checked_by_daemon:

@@ -12,7 +12,7 @@ from jobctl.connection.session import session_of
 from jobctl.errors import ConnectionLost, EndedBySignal, JobctlError, Misuse, NotFound
 from jobctl.job.outcome import Ended, Outcome, WaitTimedOut
 from jobctl.output import output
-from jobctl.selection.ids import select
+from jobctl.selection.ids import select_jobs_or_sets
 from jobctl.selection.listing import TERMINAL
 from jobctl.units import seconds_of
 
@@ -28,10 +28,12 @@ EXAMPLES = """
   jobctl wait --timeout 10m build-1 build-2
   jobctl wait --any $(jobctl ls -q)
   jobctl wait -l sweep=7
+  jobctl wait --set nightly
 
 \b
 With several ids the exit code is that of the first job that did not succeed, in the given order (with a label, oldest first); with
---any, that of the first job to end. 120: the timeout has passed.
+--any, that of the first job to end. For a set: that of its first job that failed, else 121 if jobs were cancelled. 120: the timeout
+has passed.
 """
 MOST_JOBS = 256
 
@@ -40,13 +42,20 @@ def wait(
     ctx: typer.Context,
     ids: OptionalIds = None,
     label: Label = None,
+    set_: Annotated[
+        str | None,
+        typer.Option("--set", metavar="SET", help="All jobs of this set, with a progress line."),
+    ] = None,
     any_: Annotated[bool, typer.Option("--any", help="Return when the first job has ended.")] = False,
     timeout: Annotated[
         str | None,
         typer.Option("--timeout", metavar="DURATION", help="Stop waiting after this time: 90s, 2h."),
     ] = None,
 ) -> Outcome:
-    """Wait until jobs have ended; exit with their exit code."""
+    """Wait until jobs have ended; exit with their exit code.
+
+    An id that is no job's may be that of a set: jobctl waits for all of its jobs.
+    """
     session = session_of(ctx)
     try:
         limit_s = None if timeout is None else seconds_of(timeout)
@@ -54,7 +63,14 @@ def wait(
         raise Misuse(f"--timeout: {error}") from None
     client = session.client()
     until = None if limit_s is None else time.monotonic() + limit_s
-    jobs = {str(job["id"]): job for job in select(client, ids, label)}
+    found, sets = select_jobs_or_sets(client, ids, label, set_)
+    if sets:
+        if any_:
+            raise Misuse("--any waits for jobs, not for sets")
+        from jobctl.sets.waiting import wait_for_sets
+
+        return wait_for_sets(client, [one.id for one in sets], until, session.format)
+    jobs = {str(job["id"]): job for job in found}
     ended = {
         job_id: Ended(job["status"], job.get("exitCode"), job.get("reason"))
         for job_id, job in jobs.items()

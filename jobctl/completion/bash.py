@@ -11,6 +11,7 @@ from jobctl.completion.words import (
     IDS,
     IMAGES,
     PATHS,
+    SETS,
     SHELLS,
     WAITING_IDS,
     CommandWords,
@@ -46,6 +47,8 @@ def bash_script(commands: Sequence[CommandWords]) -> str:
                 values.append(f'        {pattern}) _jobctl_offer "$({IDS}) @last"; return ;;')
             elif option.groups:
                 values.append(f'        {pattern}) _jobctl_offer "$({GROUP_NAMES})"; return ;;')
+            elif option.sets:
+                values.append(f'        {pattern}) _jobctl_offer "$({SETS})"; return ;;')
             elif option.pairs:
                 values.append(f'        {pattern}) [[ "$cur" == *=* ]] && _jobctl_files; return ;;')
             elif option.files:
@@ -110,7 +113,7 @@ _jobctl() {{
     local -a typed=()
     for ((i = 0; i <= COMP_CWORD; i++)); do
         piece="${{COMP_WORDS[i]}}"
-        if [[ "$piece" == run || "$piece" == submit ]]; then glue='^[=:@]+$'; fi
+        if [[ "$piece" == run || "$piece" == submit || "$piece" == sweep ]]; then glue='^[=:@]+$'; fi
         if ((i > 1)) && [[ "$piece" =~ $glue && ! ("$piece" == @ && "${{COMP_WORDS[i-1]}}" == -*) || "${{COMP_WORDS[i-1]}}" =~ ^[=:@]+$ ]]; then
             typed[${{#typed[@]}}-1]+="$piece"
         else

@@ -13,17 +13,24 @@ from jobctl.parser import load
 
 ARGUMENTS = {
     **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries"), "jobs"),
-    **dict.fromkeys(("run", "submit"), "image"),
+    **dict.fromkeys(("run", "submit", "sweep"), "image"),
     **dict.fromkeys(("cancel", "pause", "resume"), "active"), "bump": "waiting", "retry": "ended", "group": "group",
     "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
 }  # fmt: skip
 """The kinds of arguments of commands."""
 PAIR_OPTIONS = frozenset({"--in", "--out", "--secret"})
 """Options with the value NAME=PATH, where PATH is local."""
-FILE_OPTIONS = frozenset({"--file", "--env-file", "--callback-key-file", "--key-file"})
-JOB_OPTIONS = {"events": "--job", "replay": "--job", "run": "--after", "submit": "--after"}
+FILE_OPTIONS = frozenset({"--file", "--each-line", "--env-file", "--callback-key-file", "--key-file"})
+JOB_OPTIONS = {
+    "events": "--job",
+    "replay": "--job",
+    "run": "--after",
+    "submit": "--after",
+    "sweep": "--after",
+}
 """The option of a command with a job's id as its value."""
 GROUP_OPTION = "--group"
+SET_OPTION = "--set"
 OPTION_WORDS = {
     "--output": FORMATS,
     "--state": " ".join(STATES),
@@ -115,4 +122,5 @@ def _option_words(command: str, parameter: Any) -> OptionWords:
         pairs=bool(PAIR_OPTIONS & set(names)),
         jobs=JOB_OPTIONS.get(command) in names,
         groups=GROUP_OPTION in names,
+        sets=SET_OPTION in names,
     )

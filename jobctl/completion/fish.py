@@ -11,6 +11,7 @@ from jobctl.completion.words import (
     IDS,
     IMAGES,
     PATHS,
+    SETS,
     SHELLS,
     WAITING_IDS,
     CommandWords,
@@ -28,6 +29,7 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
         f"function __jobctl_waiting; {WAITING_IDS}; echo @last; end",
         f"function __jobctl_groups; {GROUP_NAMES}; end",
         f"function __jobctl_ended; {ENDED_IDS}; echo @last; end",
+        f"function __jobctl_sets; {SETS}; end",
         "function __jobctl_source",
         "    set -l typed (commandline -ct)",
         f"    if string match -q '*:*' -- $typed; {PATHS} $typed 2>/dev/null",
@@ -88,6 +90,8 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
                 value = " -x -a '(__jobctl_jobs)'"
             elif option.groups:
                 value = " -x -a '(__jobctl_groups)'"
+            elif option.sets:
+                value = " -x -a '(__jobctl_sets)'"
             elif option.files or option.pairs:  # fish completes files after a = by itself
                 value = " -r -F"
             else:

@@ -8,6 +8,7 @@ ACTIVE_IDS = "jobctl ls -q --status accepted,running --limit 200 2>/dev/null"
 WAITING_IDS = "jobctl ls -q --status accepted --limit 200 2>/dev/null"
 GROUP_NAMES = "jobctl group ls -o name 2>/dev/null"
 ENDED_IDS = "jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null"
+SETS = "jobctl sets -q --limit 100 2>/dev/null"
 PATHS = "jobctl __paths"
 IMAGES = "jobctl __images 2>/dev/null"
 FORMATS = "table wide json yaml name"
@@ -19,7 +20,7 @@ GROUP_ACTIONS = "set ls pause resume rm"
 @dataclass(frozen=True, slots=True)
 class OptionWords:
     """One option: its names, help text, and values. `files`: the value is a path; `pairs`: the value is NAME=PATH; `jobs`: the value is
-    a job's id; `groups`: the value is the name of a group.
+    a job's id; `groups`: the value is the name of a group; `sets`: the id of a set.
     """
 
     names: tuple[str, ...]
@@ -30,6 +31,7 @@ class OptionWords:
     pairs: bool = False
     jobs: bool = False
     groups: bool = False
+    sets: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from jobctl.completion.words import (
     IDS,
     IMAGES,
     PATHS,
+    SETS,
     SHELLS,
     WAITING_IDS,
     CommandWords,
@@ -65,6 +66,11 @@ _jobctl_ended() {{
   local -a jobs
   jobs=(${{(f)"$({ENDED_IDS})"}} @last)
   compadd -a jobs
+}}
+_jobctl_sets() {{
+  local -a sets
+  sets=(${{(f)"$({SETS})"}})
+  compadd -a sets
 }}
 _jobctl_images() {{
   local -a images
@@ -124,6 +130,8 @@ def _zsh_option(option: OptionWords) -> list[str]:
         value = ":job:_jobctl_jobs"
     elif option.groups:
         value = ":group:_jobctl_groups"
+    elif option.sets:
+        value = ":set:_jobctl_sets"
     elif option.pairs:
         value = ":pair:_jobctl_pair"
     elif option.files:

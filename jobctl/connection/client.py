@@ -38,7 +38,7 @@ class Client:
         self._candidates = iter(targets)
         self._target: Target | None = None
         self._kept: list[_socket.socket] = []
-        """Connections for the next GETs, usually one."""
+        """Connections for the next requests that can be repeated, usually one."""
 
     @property
     def target(self) -> Target | None:
@@ -75,7 +75,8 @@ class Client:
         keep: bool = False,
     ) -> Iterator[Answer]:
         """Gives the answer with its body unread, where the answer is a success or its status is in `also`. `timeout_s` bounds each read.
-        `keep`: the next GET uses the same connection, if this answer is read to its end.
+        `keep`: the next request that can be repeated, a GET or one with an idempotency key, uses the same connection, if this answer is
+        read to its end.
 
         Raises:
             Unreachable: no daemon accepts the connection.
@@ -105,8 +106,11 @@ class Client:
         headers: Mapping[str, str],
         timeout_s: float,
     ) -> tuple[_socket.socket, Answer]:
-        """Returns the connection and the answer. A kept connection may have been closed by jobd: then a GET is repeated on a new one."""
-        if method == "GET" and (kept := self._pop_kept()):
+        """Returns the connection and the answer. A kept connection may have been closed by jobd: then a request that can be repeated is
+        sent again on a new one.
+        """
+        can_repeat = method == "GET" or ("Idempotency-Key" in headers and isinstance(body, bytes))
+        if can_repeat and (kept := self._pop_kept()):
             try:
                 return kept, self._send(kept, method, path, query, body, headers, timeout_s)
             except ConnectionLost:

@@ -61,6 +61,7 @@ class Flags(Value):
     retry_on: Sequence[str] = ()
     priority: int | None = None
     group: str | None = None
+    set: str | None = None
     after: Sequence[str] = ()
     gpus: str | None = None
     inputs: Sequence[str] = ()
@@ -115,6 +116,7 @@ def plan(
     _merge(spec, "meta", _key_values("--meta", flags.meta))
     _set(spec, "priority", flags.priority)
     _set(spec, "group", flags.group)
+    _set(spec, "set", flags.set)
     if flags.after:
         from jobctl.job.job_fields import dependency
 

@@ -36,10 +36,9 @@ class Source(Value):
     @property
     def fields(self) -> Fields:
         """The fields of the file in the API's form, and the problems of their conversion. Raises as `job_file.parse` does."""
-        from jobctl.job import job_file
         from jobctl.job.job_fields import spec_fields
 
-        return spec_fields(job_file.parse(self.text, self.name))
+        return spec_fields(self.written)
 
     @property
     def tree(self) -> Tree:
@@ -55,6 +54,22 @@ class Source(Value):
             problem = fields.problems[0]
             raise Misuse(problem.message, field=problem.field)
         return fields.tree
+
+    @property
+    def has_several(self) -> bool:
+        """Returns whether the file has several jobs. Raises as `job_file.parse` does."""
+        if not self.name or ("jobs" not in self.text and "matrix" not in self.text):
+            return False
+        from jobctl.sets.document import has_several
+
+        return has_several(self.written)
+
+    @property
+    def written(self) -> Tree:
+        """The fields of the file as they are written there; none without a file. Raises as `job_file.parse` does."""
+        from jobctl.job import job_file
+
+        return job_file.parse(self.text, self.name) if self.name else {}
 
     @contextmanager
     def located(self) -> Iterator[None]:
@@ -125,11 +140,14 @@ def encoded(spec: Tree) -> bytes:
         raise Misuse(f"the job cannot be encoded as JSON: {error}") from None
 
 
-def submit(client: Client, prepared: Plan, source: Source, *, keep: bool = False) -> dict[str, Any]:
+def submit(
+    client: Client, prepared: Plan, source: Source, *, keep: bool = False, again: bool = False
+) -> dict[str, Any]:
     """Returns the daemon's answer to the submission: at least `id` and `status`.
 
     Where the answer is lost, the request is repeated with an idempotency key, so that jobd runs the job once. The first request has no
-    key, so that jobd refuses an id that is in use. `keep`: the next GET uses the same connection.
+    key, so that jobd refuses an id that is in use. `keep`: the next request that can be repeated uses the same connection. `again`: jobd
+    accepts an id that is in use, if its job is the same.
 
     Raises:
         JobctlError: jobd did not accept the job; an error about a field of the file has its line.
@@ -143,7 +161,7 @@ def submit(client: Client, prepared: Plan, source: Source, *, keep: bool = False
         entries = upload.members(prepared.uploads)
         _check_before_upload(spec, source)
     key, give_up, pause = os.urandom(16).hex(), time.monotonic() + RESEND_FOR_S, 0.1
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = {"Idempotency-Key": key} if again else {}
     while True:
         body: Any = spec
         try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 COLUMNS = ("ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE")
-OF_THE_QUEUE = {"POSITION": "queuePosition", "GROUP": "group"}
+OF_THE_QUEUE = {"POSITION": "queuePosition", "GROUP": "group", "SET": "set"}
 """The columns that the table has only where a job has the field; the daemon leaves out the group `default`."""
 WIDE = (*COLUMNS, *OF_THE_QUEUE, "OWNER", "LABELS", "REASON", "RETRY-OF", "COMMAND")
 DROP = (
@@ -22,6 +22,7 @@ DROP = (
     "LABELS",
     "REASON",
     "IMAGE",
+    "SET",
     "GROUP",
     "AGE",
     "EXIT",

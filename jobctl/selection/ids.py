@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from jobctl.connection.client import Client, job_path
 from jobctl.errors import Conflict, JobctlError, Misuse, NotFound
 from jobctl.selection.listing import ACTIVE, labelled
+from jobctl.selection.sets import NamedSet, find_set, the_set
 
 LAST = "@last"
 _MOST_SHOWN = 5
@@ -33,8 +34,10 @@ def find(client: Client, text: str) -> Job:
         Misuse: the text is empty.
     """
     job = _exactly(client, text)
-    if job is not None:
-        return job
+    return job if job is not None else _by_prefix(client, text)
+
+
+def _by_prefix(client: Client, text: str) -> Job:
     matches = _page(client, {"prefix": text, "limit": _MOST_SHOWN + 1})
     if not matches:
         raise _no_job(text)
@@ -82,27 +85,66 @@ def find_whole(client: Client, texts: Iterable[str]) -> tuple[list[Job], list[Jo
     return jobs, errors
 
 
-def select(
-    client: Client, texts: list[str] | None, labels: list[str] | None, statuses: Iterable[str] = ()
-) -> list[Job]:
-    """Returns the jobs that the ids name, or that have the labels and one of `statuses` (empty: any status).
+def select_jobs_or_sets(
+    client: Client, texts: list[str] | None, labels: list[str] | None, set_id: str | None
+) -> tuple[list[Job], list[NamedSet]]:
+    """Returns the jobs that the ids or labels name, or the sets: an id that is no job's may be that of a set, before it is a prefix.
 
     Raises:
-        Misuse: ids and labels are given, or neither.
-        NotFound, Conflict: an id names no job, or several; no job has the labels.
+        Misuse: two of ids, labels and `set_id` are given, or none; or jobs are named together with sets.
+        NotFound, Conflict: an id names no job, or several; no job has the labels; there is no such set.
     """
+    if set_id is not None:
+        return [], [the_set(client, set_id, texts, labels)]
     check_ids_or_labels(texts, labels)
     if labels:
-        return labelled(client, labels, statuses)
-    return [find(client, text) for text in texts or ()]
+        return labelled(client, labels), []
+    jobs: list[Job] = []
+    sets: list[NamedSet] = []
+    for text in texts or ():
+        job = _exactly(client, text)
+        found = find_set(client, text) if job is None else None
+        if found is not None:
+            sets.append(found)
+        else:
+            jobs.append(job if job is not None else _by_prefix(client, text))
+    if jobs and sets:
+        raise Misuse(f"{sets[0].id} is a set, and {jobs[0]['id']} is a job; give either jobs or sets")
+    return jobs, sets
 
 
-def select_whole(
-    client: Client, texts: list[str] | None, labels: list[str] | None
-) -> tuple[list[Job], list[JobctlError]]:
-    """Returns the result of `find_whole`, or the active jobs that have the labels. Raises as `find_whole` and `select` do."""
+def select_whole_or_sets(
+    client: Client, texts: list[str] | None, labels: list[str] | None, set_id: str | None
+) -> tuple[list[Job], list[NamedSet], list[JobctlError]]:
+    """Returns the jobs and sets that whole ids or `@last` name, an id that is no job's as a set, and an error for each id of neither; or
+    the active jobs that have the labels; or the set.
+
+    Raises:
+        NotFound: a text is a prefix of ids, which the message lists; the caller must change none of the jobs. There is no such set.
+        Misuse: two of ids, labels and `set_id` are given, or none. Unreachable, ConnectionLost, NotAllowed, Refused.
+    """
+    if set_id is not None:
+        return [], [the_set(client, set_id, texts, labels)], []
     check_ids_or_labels(texts, labels)
-    return (labelled(client, labels, ACTIVE), []) if labels else find_whole(client, texts or ())
+    if labels:
+        return labelled(client, labels, ACTIVE), [], []
+    jobs: list[Job] = []
+    sets: list[NamedSet] = []
+    errors: list[JobctlError] = []
+    for text in dict.fromkeys(texts or ()):
+        try:
+            job = _exactly(client, text)
+        except NotFound as error:
+            errors.append(error)
+            continue
+        if job is not None:
+            jobs.append(job)
+        elif (found := find_set(client, text)) is not None:
+            sets.append(found)
+        else:
+            _refuse_prefix(client, text)
+            errors.append(_no_job(text))
+    return jobs, sets, errors
 
 
 def check_ids_or_labels(texts: list[str] | None, labels: list[str] | None) -> None:

@@ -24,7 +24,14 @@ Job = dict[str, Any]
 Query = dict[str, object]
 
 
-def filters(all_: bool, statuses: list[str], labels: list[str], mine: bool, since: str | None) -> Query:
+def filters(
+    all_: bool,
+    statuses: list[str],
+    labels: list[str],
+    mine: bool,
+    since: str | None,
+    set_id: str | None = None,
+) -> Query:
     """Returns the query for the flags.
 
     Raises:
@@ -39,6 +46,10 @@ def filters(all_: bool, statuses: list[str], labels: list[str], mine: bool, sinc
         query["status"] = ",".join(selected or SHOWN)
     if labels:
         query["label"] = pairs(labels)
+    if set_id is not None:
+        if not set_id:
+            raise Misuse("--set needs the id of a set", hint="a variable of the shell may be empty")
+        query["set"] = set_id
     if mine:
         query["owner"] = "me"
     if since is not None:

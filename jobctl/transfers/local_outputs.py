@@ -153,3 +153,11 @@ def _remove_old_files(folder: Path) -> None:
     for path in folder.iterdir():
         if time.time() - path.stat().st_mtime > KEPT_S:
             path.unlink(missing_ok=True)
+
+
+def remembers_any() -> bool:
+    """Returns whether any destinations are stored."""
+    try:
+        return any(_folder(os.environ).iterdir())
+    except OSError:
+        return False

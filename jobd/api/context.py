@@ -20,6 +20,7 @@ from jobd.jobs.admission.submission import Submitter
 from jobd.jobs.groups import GroupService
 from jobd.jobs.log.log_view import LogView
 from jobd.jobs.service import JobService
+from jobd.jobs.sets import SetService
 from jobd.store.tables.rows import Delivery, LogStats
 from jobd.wire.view import Disk, Version
 
@@ -53,6 +54,7 @@ class Context:
     jobs: JobService
     job_views: JobViews
     groups: GroupService
+    sets: SetService
     logs: LogView
     store: StoredData
     feed: Feed

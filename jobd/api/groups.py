@@ -20,10 +20,13 @@ Limit = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 1, "maximum": 
 
 
 class GroupBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of a group: how many of its jobs may run at once (absent: no limit); `paused`, absent: as before."""
+    """The settings of a group: how many of its jobs may run at once (absent: no limit); `paused`, absent: as before; `temporary`:
+    jobd removes the settings an hour after the group's last job, absent: as before.
+    """
 
     limit: Limit | None = None
     paused: bool | None = None
+    temporary: bool | None = None
 
 
 class PauseBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -69,7 +72,9 @@ async def put_group(request: web.Request) -> web.StreamResponse:
             f"limit: must be from 1 to {MAX_LIMIT}; without it there is no limit", field="limit"
         )
     return json_response(
-        await context_of(request).groups.put(request.match_info["name"], body.limit, body.paused)
+        await context_of(request).groups.put(
+            request.match_info["name"], body.limit, body.paused, body.temporary
+        )
     )
 
 

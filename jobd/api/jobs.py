@@ -28,7 +28,7 @@ MAX_PAGE = 1000
 
 CancelText = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_CANCEL_TEXT})]
 GraceSeconds = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MAX_GRACE_S})]
-"""Bounds for the OpenAPI document only: `cancel` checks them, so that its refusal names the field in the usual form."""
+"""Bounds for the OpenAPI document only: `cancel_request` checks them, so that its refusal names the field in the usual form."""
 
 StopSignal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
 
@@ -110,6 +110,7 @@ async def list_jobs(request: web.Request) -> web.StreamResponse:
         owner=(caller(request) or "") if owner == "me" else owner,
         since=parameters.timestamp("since"),
         prefix=parameters.text("prefix", "") or "",
+        set_name=parameters.text("set") or None,
         cursor=parameters.text("cursor"),
         limit=parameters.number("limit", 100, 1, MAX_PAGE),
     )
@@ -132,6 +133,13 @@ async def delete(request: web.Request) -> web.StreamResponse:
 
 async def cancel(request: web.Request) -> web.StreamResponse:
     """`POST /v1/jobs/{id}/cancel`: the body is optional."""
+    job_id, wanted = request.match_info["id"], await cancel_request(request)
+    await context_of(request).jobs.cancel(job_id, wanted)
+    return json_response(Accepted(id=job_id, status="cancelling"), 202)
+
+
+async def cancel_request(request: web.Request) -> CancelRequested:
+    """Returns what the optional body of a cancel asks for. Raises InvalidRequest, WrongMediaType, TooLarge."""
     Parameters(request).done()
     content = await read_json_bytes(request, optional=True)
     cancel_body = decode(content, _cancel_decoder) if content else CancelBody()
@@ -141,16 +149,13 @@ async def cancel(request: web.Request) -> web.StreamResponse:
         if text is not None and not 0 < len(text) <= MAX_CANCEL_TEXT:
             raise InvalidRequest(f"{name}: must have 1 to {MAX_CANCEL_TEXT} characters", field=name)
     grace_s = DEFAULT_GRACE_S if cancel_body.grace_seconds is None else float(cancel_body.grace_seconds)
-    job_id = request.match_info["id"]
-    cancelled = CancelRequested(
+    return CancelRequested(
         by=cancel_body.by or _by(request),
         grace_s=0.0 if cancel_body.signal == "SIGKILL" else grace_s,
         delete=False,
         why=cancel_body.reason,
         signal=cancel_body.signal,
     )
-    await context_of(request).jobs.cancel(job_id, cancelled)
-    return json_response(Accepted(id=job_id, status="cancelling"), 202)
 
 
 async def prioritize(request: web.Request) -> web.StreamResponse:

@@ -171,7 +171,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
     schema: dict[str, Any] = job_id
     if path.startswith("/v1/deliveries"):
         schema = {"type": "integer", "minimum": 1}
-    elif path.startswith("/v1/groups"):
+    elif path.startswith(("/v1/groups", "/v1/sets")):
         schema = {"type": "string", "pattern": GROUP_PATTERN, "maxLength": MAX_GROUP}
     return [{"name": name, "in": "path", "required": True, "schema": schema} for name in names]
 

@@ -1,6 +1,6 @@
 """The API as one table: paths, handlers, and their descriptions for the OpenAPI document."""
 
-from jobd.api import deliveries, groups, internal, jobs, probes, retry, streams
+from jobd.api import deliveries, groups, internal, jobs, probes, retry, sets, streams
 from jobd.api.route import Parameter, Route
 from jobd.wire import view
 from jobd.wire.job import JobSpec
@@ -49,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
             Parameter("owner", _TEXT, "jobs of this user; `me` for the caller's own"),
             Parameter("since", {"type": "string", "format": "date-time"}, "submitted at or after"),
             Parameter("prefix", _TEXT, "the start of the id"),
+            Parameter("set", _TEXT, "jobs of this set"),
             Parameter("limit", _LIMIT, "jobs a page; a page may have fewer, or none, and a `next`"),
             Parameter("cursor", _TEXT, "`next` of the previous page"),
         ),
@@ -189,6 +190,7 @@ ROUTES: tuple[Route, ...] = (
         media=("application/x-ndjson", "text/event-stream"),
     ),
     *groups.ROUTES,
+    *sets.ROUTES,
     Route(
         "GET",
         "/v1/version",

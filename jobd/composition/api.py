@@ -48,6 +48,7 @@ def build_api(
         jobs=jobs.service,
         job_views=JobViews(jobs.service, store.ended_views),
         groups=jobs.groups,
+        sets=jobs.sets,
         logs=jobs.logs,
         store=store,
         feed=events.feed,

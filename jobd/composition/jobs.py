@@ -23,6 +23,7 @@ from jobd.jobs.run.sidecar_order import SidecarSettings
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService
+from jobd.jobs.sets import SetService
 from jobd.metrics.jobs import JobObserver
 from jobd.process.state_folder import StateFolder, fingerprint_key
 from jobd.settings.config import Config
@@ -45,6 +46,7 @@ class Jobs:
     resubmitter: Resubmitter
     service: JobService
     groups: GroupService
+    sets: SetService
     logs: LogView
 
 
@@ -90,6 +92,7 @@ def build_jobs(
     )
     supervisors = Supervisors(deps, store)
     engine_monitor = EngineMonitor(engine, supervisors, clock, on_facts=queue.take_engine_facts)
+    groups = GroupService(store, queue, clock, supervisors.wake)
     retention = Retention(
         store,
         repository,
@@ -98,6 +101,7 @@ def build_jobs(
         outputs,
         clock,
         RetentionSettings(config.job_retention_s, config.history_retention_s, config.maintenance_interval_s),
+        groups.remove_idle,
     )
     limits = SubmissionLimits(
         config.max_queued_jobs,
@@ -121,6 +125,7 @@ def build_jobs(
         submitter=submitter,
         resubmitter=Resubmitter(store, submitter),
         service=service,
-        groups=GroupService(store, queue, supervisors.wake),
+        groups=groups,
+        sets=SetService(store, supervisors),
         logs=LogView(store, change_notifier, service.current, events.readers, live_outputs),
     )

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from jobd.clock import Clock
 from jobd.errors import Conflict, InvalidRequest, NotFound
 from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.scheduling.groups import GroupSettings
@@ -17,16 +18,23 @@ from jobd.wire.view import GroupView, QueueView
 
 MAX_GROUPS = 1000
 """The most groups with settings."""
+TEMPORARY_IDLE_S = 3600.0
+"""For so long a temporary group must have had no job, in this run of jobd, before its settings are removed."""
 
 
 class GroupService:
     """Changes are made one after the other, and complete even if their caller is cancelled. `wake` wakes the supervisors of running jobs."""
 
-    def __init__(self, store: GroupRows, queue: AdmissionQueue, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, store: GroupRows, queue: AdmissionQueue, clock: Clock, wake: Callable[[], None]
+    ) -> None:
         self._store = store
         self._queue = queue
+        self._clock = clock
         self._wake = wake
         self._stored: dict[str, GroupSettings] = {}
+        self._temporary: dict[str, float | None] = {}
+        """The temporary groups: since when they have had no job, in monotonic seconds; None: not known."""
         self._changing = asyncio.Lock()
 
     async def load(self) -> None:
@@ -35,6 +43,7 @@ class GroupService:
         self._stored = {
             group.name: GroupSettings(group.limit, group.paused, group.freezes) for group in stored.groups
         }
+        self._temporary = {group.name: None for group in stored.groups if group.temporary}
         for name, settings in self._stored.items():
             self._queue.set_group(name, settings)
         self._queue.set_paused(stored.paused, stored.freezes)
@@ -56,14 +65,21 @@ class GroupService:
         self._check_exists(name)
         return self._view(name)
 
-    async def put(self, name: str, limit: int | None, paused: bool | None) -> GroupView:
-        """Sets the limit of a group, and with `paused` its pause. Raises InvalidRequest; Conflict: too many groups have settings."""
+    async def put(
+        self, name: str, limit: int | None, paused: bool | None, temporary: bool | None = None
+    ) -> GroupView:
+        """Sets the limit of a group, with `paused` its pause, and with `temporary` whether jobd removes the settings after the last job.
+
+        Raises:
+            InvalidRequest. Conflict: too many groups have settings.
+        """
         _check(name)
 
         async def change() -> None:
             before = self._stored.get(name, GroupSettings())
             is_paused = before.paused if paused is None else paused
-            await self._set(name, GroupSettings(limit, is_paused, before.freezes and is_paused))
+            settings = GroupSettings(limit, is_paused, before.freezes and is_paused)
+            await self._set(name, settings, temporary)
 
         await self._in_turn(change)
         return self._view(name)
@@ -94,10 +110,23 @@ class GroupService:
             if waiting := self._queue.group_numbers(name).waiting:
                 text = f"{waiting} job{'s' * (waiting != 1)} of group {name!r} {'wait' if waiting > 1 else 'waits'}"
                 raise Conflict(f"{text}; cancel them, or set the group's limit instead", code="group-in-use")
-            await self._store.remove_group(name)
-            del self._stored[name]
-            self._queue.set_group(name, None)
-            self._wake()
+            await self._remove(name)
+
+        await self._in_turn(change)
+
+    async def remove_idle(self) -> None:
+        """Removes the settings of temporary groups that have had no job for `TEMPORARY_IDLE_S`. Raises StoreError."""
+
+        async def change() -> None:
+            now = self._clock.monotonic()
+            for name, idle_since in list(self._temporary.items()):
+                numbers = self._queue.group_numbers(name)
+                if numbers.waiting or numbers.running:
+                    self._temporary[name] = None
+                elif idle_since is None:
+                    self._temporary[name] = now
+                elif now - idle_since >= TEMPORARY_IDLE_S:
+                    await self._remove(name)
 
         await self._in_turn(change)
 
@@ -118,12 +147,25 @@ class GroupService:
         if name not in self._queue.group_names():
             raise NotFound(f"group {name!r} has neither settings nor jobs")
 
-    async def _set(self, name: str, settings: GroupSettings) -> None:
+    async def _set(self, name: str, settings: GroupSettings, temporary: bool | None = None) -> None:
         if name not in self._stored and len(self._stored) >= MAX_GROUPS:
             raise Conflict(f"{MAX_GROUPS} groups have settings; remove one first", code="too-many-groups")
-        await self._store.put_group(GroupRow(name, settings.limit, settings.paused, freezes=settings.freezes))
+        lasting = not (name in self._temporary if temporary is None else temporary)
+        await self._store.put_group(
+            GroupRow(name, settings.limit, settings.paused, settings.freezes, not lasting)
+        )
         self._stored[name] = settings
+        self._temporary.pop(name, None)
+        if not lasting:
+            self._temporary[name] = None
         self._queue.set_group(name, settings)
+        self._wake()
+
+    async def _remove(self, name: str) -> None:
+        await self._store.remove_group(name)
+        del self._stored[name]
+        self._temporary.pop(name, None)
+        self._queue.set_group(name, None)
         self._wake()
 
     async def _in_turn(self, change: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -142,6 +184,7 @@ class GroupService:
             running_paused=settings.freezes,
             running=numbers.running,
             waiting=numbers.waiting,
+            temporary=name in self._temporary,
         )
 
 

@@ -187,4 +187,6 @@ def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
         record=encode_record(record),
         spec=spec_bytes,
         version=record.version,
+        set_name=spec.set or None,
+        waiting=record.phase == "queued",
     )

@@ -45,6 +45,7 @@ class ListQuery:
     owner: str | None = None
     since: datetime | None = None
     prefix: str = ""
+    set_name: str | None = None
     cursor: str | None = None
     limit: int = 100
 
@@ -91,6 +92,7 @@ class JobService:
                 owner=query.owner,
                 since=query.since,
                 prefix=query.prefix,
+                set_name=query.set_name,
                 cursor=query.cursor,
                 limit=query.limit,
             )

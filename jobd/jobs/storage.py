@@ -16,6 +16,8 @@ from jobd.store.tables.rows import (
     LogChunk,
     LogStats,
     QueueRow,
+    SetPage,
+    SetRow,
     StoredEvent,
     Transition,
 )
@@ -56,6 +58,7 @@ class Jobs(JobRows, JobsById, Protocol):
         owner: str | None = None,
         since: datetime | None = None,
         prefix: str = "",
+        set_name: str | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> JobPage:
@@ -64,6 +67,22 @@ class Jobs(JobRows, JobsById, Protocol):
 
     async def hide(self, job_id: str) -> None:
         """Hides the ended jobs with this id."""
+        ...
+
+
+class SetRows(Protocol):
+    """Sets of jobs."""
+
+    async def get_set(self, name: str) -> SetRow | None:
+        """Returns the numbers of a set's jobs, None if it has none."""
+        ...
+
+    async def list_sets(self, before: int | None, limit: int) -> SetPage:
+        """Returns one page of sets, newest first."""
+        ...
+
+    async def active_in_set(self, name: str) -> list[str]:
+        """Returns the uids of the set's jobs that have not ended: those that wait, then the others; of both the newest first."""
         ...
 
 

@@ -65,6 +65,7 @@ def view_of(
         queue_position=queue_position,
         priority=record.scheduling.priority,
         group=record.scheduling.group,
+        set=spec.set,
         after=[DependencyView(job=one.job, on=one.on) for one in spec.after],
         image=spec.image,
         image_digest=record.image_digest,

@@ -28,12 +28,13 @@ from jobd.store.stores.job_store import JobStore
 from jobd.store.stores.log_store import LogStore
 from jobd.store.stores.maintenance import Maintenance
 from jobd.store.stores.outbox_store import OutboxStore
+from jobd.store.stores.set_store import SetStore
 from jobd.store.tables import observed_time
 from jobd.store.tables.damaged_rows import DamagedRows
 from jobd.store.tables.observed_time import ObservedTime
 
 
-class Store(JobStore, GroupStore, EventStore, LogStore, OutboxStore, Maintenance):
+class Store(JobStore, SetStore, GroupStore, EventStore, LogStore, OutboxStore, Maintenance):
     """One open database. Made by `Store.open`; belongs to the event loop that opened it."""
 
     def __init__(

@@ -102,7 +102,7 @@ class JobSpec(
     `read_only`: the worker can write only to its workspace and to a `/tmp` in memory. Capabilities have their names of
     capabilities(7) without `CAP_`; the daemon's settings must allow those in `cap_add`. `secrets`: name -> content of a file in
     /run/secrets; a stored spec has only the names. `priority`: waiting jobs with a higher one start first; the operator may limit how
-    many jobs of a `group` run at once.
+    many jobs of a `group` run at once. `set`: the name of the set that the job belongs to, empty for none.
     """
 
     id: str
@@ -132,6 +132,7 @@ class JobSpec(
     retry_on: list[int | str] = []
     priority: int = 0
     group: str = DEFAULT_GROUP
+    set: str = ""
     after: list[Dependency] = []
     gpus: Gpus = 0
 

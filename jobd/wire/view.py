@@ -108,6 +108,7 @@ class JobView(View, frozen=True, kw_only=True):
     queue_position: int | None = None
     priority: int = 0
     group: str = "default"
+    set: str = ""
     after: list[DependencyView] = []
     image: str = ""
     image_digest: str | None = None
@@ -139,7 +140,7 @@ class JobList(View, frozen=True, kw_only=True):
 
 class GroupView(View, frozen=True, kw_only=True):
     """A group of jobs. `limit`: how many of its jobs may run at once, absent where there is no limit; `paused`: none may start.
-    `running_paused`: its running jobs are paused too.
+    `running_paused`: its running jobs are paused too; `temporary`: jobd removes the settings an hour after the last job.
     """
 
     name: str
@@ -148,6 +149,7 @@ class GroupView(View, frozen=True, kw_only=True):
     limit: int | None = None
     paused: bool = False
     running_paused: bool = False
+    temporary: bool = False
 
 
 class QueueView(View, frozen=True, kw_only=True):

@@ -17,6 +17,8 @@ from scripts.manual.words import (
     IN_OUT,
     JOB_FIELDS,
     OUTPUT_FIELDS,
+    SEVERAL_EXAMPLE,
+    SEVERAL_JOBS,
 )
 
 
@@ -53,6 +55,8 @@ def job_page() -> str:
         body += f".SS {escaped(kind)}\n" + tagged("in", source) + (tagged("out", out) if out else "")
         own = {name: ARTIFACT_FIELDS[name] for name in encoded_names(struct) if name not in ("in", "out")}
         body += struct_fields(struct, {**own, "in": "", "out": ""}, leave_out=("in", "out"))
+    body += section("SEVERAL JOBS") + "".join(text(each) for each in SEVERAL_JOBS)
+    body += ".nf\n" + "".join(line(each) for each in SEVERAL_EXAMPLE.splitlines()) + ".fi\n"
     body += section("GLOBS") + "".join(text(each) for each in GLOBS)
     body += section("EXAMPLE") + ".nf\n" + "".join(line(each) for each in EXAMPLE.splitlines()) + ".fi\n"
     reasons = ", ".join(sorted({*REASONS, "exit-code", "start-failed"}))

@@ -106,7 +106,9 @@ def jobctl_page() -> str:
         "the width is on a line of its own. Where a row does not fit, texts are shortened, then whole columns are dropped, in this order:"
     )
     body += "".join(tagged(name, _order(shape)) for name, shape in TABLES)
-    body += section("EXIT STATUS") + text("Exit codes of run and wait: the job's own, and")
+    body += section("EXIT STATUS") + text(
+        "Exit codes of run, sweep and wait: the job's own (of a set that of its first job that failed), and"
+    )
     body += "".join(tagged(code, meaning) for code, meaning in RUN_EXIT_CODES) + text(
         "Exit codes of all other commands:"
     )

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from jobd.wire import view
+from jobd.wire.set_view import SetView
 
 
 class Shape(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
@@ -20,6 +21,26 @@ class Submitted(Shape, kw_only=True):
     id: str
     status: str
     uid: str = ""
+
+
+class SetSubmitted(Shape, kw_only=True):
+    """The jobs of a set in the order of their submission."""
+
+    set: str
+    jobs: list[str]
+
+
+class SetPlanned(Shape, kw_only=True):
+    """The specs that would be submitted, without secrets."""
+
+    set: str
+    jobs: list[dict[str, Any]]
+
+
+class SetsOfList(Shape, kw_only=True):
+    """Sets of jobs, newest first."""
+
+    sets: list[SetView]
 
 
 class JobsOfList(Shape, kw_only=True):
@@ -132,7 +153,7 @@ class JobsRetried(Shape, kw_only=True):
 
 
 class Cancelling(Shape, kw_only=True):
-    """The ids of the jobs that jobd cancels; they may not have ended yet."""
+    """The ids of the jobs and sets that jobd cancels; they may not have ended yet."""
 
     cancelling: list[str]
 
@@ -279,16 +300,20 @@ class Failure(Shape, kw_only=True):
 
 
 OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
-    "run": ((Submitted, RunLine, view.LogEnd), True),
-    "run -d": ((Submitted,), False),
-    "submit": ((Submitted,), False),
+    "run": ((Submitted, RunLine, view.LogEnd, SetView), True),
+    "run -d": ((Submitted, SetSubmitted), False),
+    "submit": ((Submitted, SetSubmitted), False),
+    "sweep": ((SetView,), False),
+    "sweep -d": ((SetSubmitted,), False),
+    "sweep --dry-run": ((SetPlanned,), False),
+    "sets": ((SetsOfList,), False),
     "ls": ((JobsOfList,), False),
     "ls --watch": ((view.JobView,), True),
     "top": ((JobsOfTop,), False),
     "show": ((JobsShown,), False),
     "explain": ((JobsExplained,), False),
     "logs": ((LogLineOf, LogEndOf), True),
-    "wait": ((Waited,), True),
+    "wait": ((Waited, SetView), True),
     "bump": ((Bumped,), False),
     "pause": ((view.QueueView, Paused), False),
     "resume": ((view.QueueView, Resumed), False),

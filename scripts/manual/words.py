@@ -29,6 +29,7 @@ JOB_FIELDS = {
     "retries": f"further attempts after a failure, at most {limits.MAX_RETRIES}; each starts from the beginning, after a delay that doubles",
     "priority": f"waiting jobs with a higher one start first, {limits.MIN_PRIORITY} to {limits.MAX_PRIORITY}; equal ones in the order of their submission",
     "group": f"name of the job's group, at most {limits.MAX_GROUP} letters, digits, '-', '_' and '.'; a group may have a limit of running jobs",
+    "set": f"id of the set that the job belongs to, at most {limits.MAX_GROUP} characters as a group's name; none where it is empty",
     "after": f"earlier jobs that must end before this one starts, at most {limits.MAX_AFTER}; see DEPENDENCIES",
     "gpus": f"number of GPUs that the job holds alone, at most {limits.MAX_GPUS} and those of the daemon's GPU_DEVICES; all for every one",
     "retryOn": "exit codes and reasons to retry after; empty: any failure before the outputs",
@@ -84,6 +85,35 @@ IN_OUT = {
         "",
     ),
 }
+
+SEVERAL_JOBS = (
+    (
+        "A file may have several jobs, which jobctl run -f, submit -f and validate read: jobs is a mapping of names to jobs, set optionally the id of "
+        "their set, and names that begin with x- are ignored, so that YAML anchors have a place. jobctl submits the jobs as one set, each with the id "
+        "SET-NAME; the API accepts no such file. Flags of jobctl are over the fields of each job; those about one job (IMAGE, --sh, --entrypoint, "
+        "--name, --after) are refused."
+    ),
+    (
+        "In such a file, after has names of the file: NAME, NAME:any or NAME:failed. jobctl submits a job after those that it waits for, whatever "
+        "their order in the file, and refuses unknown names and jobs that wait for each other."
+    ),
+    (
+        "matrix makes several jobs of one: a mapping of names to lists of values, or to a text as of jobctl sweep --each, such as 1..5. There is a job "
+        "for each combination, with the id SET-NAME-INDEX, or SET-INDEX in a file of one job. In its texts {NAME} becomes the value of NAME, {set} the set's id and {index} the "
+        "number of the job from 1; {{NAME}} is the text {NAME}, and all other braces are text. An after with its name waits for all of its jobs. Secrets "
+        "and the key of the callback have no placeholders. A set has at most 10000 jobs."
+    ),
+)
+SEVERAL_EXAMPLE = """\
+jobs:
+  split:   {image: "tools:1", command: [split, --parts, "3"]}
+  train:
+    image: trainer:1
+    command: [train, "--lr={lr}", "--part={part}"]
+    matrix: {lr: [0.1, 0.01], part: 1..3}
+    after: [split]
+  report:  {image: "tools:1", command: [report], after: ["train:any"]}
+"""
 
 EXAMPLE = """\
 image: python:3-slim

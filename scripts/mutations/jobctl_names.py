@@ -125,7 +125,7 @@ MUTATIONS = (
     Mutation(
         "jobctl: a submission is sent over a connection that the daemon may have closed",
         "jobctl/connection/client.py",
-        'if method == "GET" and (kept := self._pop_kept()):',
+        "if can_repeat and (kept := self._pop_kept()):",
         "if kept := self._pop_kept():",
         "tests/unit/jobctl/connection/test_client.py::test_a_post_is_never_sent_over_a_kept_connection",
     ),

@@ -6,6 +6,7 @@ do. Never touches a job that has not ended, nor a container or volume without th
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jobd.clock import Clock
@@ -40,7 +41,7 @@ class RetentionSettings:
 
 
 class Retention:
-    """`run` is the timer; `sweep` is one round of it."""
+    """`run` is the timer; `sweep` is one round of it. `each_round`: what else is removed in each round."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Retention:
         outputs: KeptOutputs,
         clock: Clock,
         settings: RetentionSettings,
+        each_round: Callable[[], Awaitable[None]],
     ) -> None:
         self._store = store
         self._repository = repository
@@ -59,6 +61,7 @@ class Retention:
         self._outputs = outputs
         self._clock = clock
         self._settings = settings
+        self._each_round = each_round
         self.orphans = Orphans(store, supervisors, engine, clock, settings.interval_s)
         self._round_requested = asyncio.Event()
         self._offset = clock.offset()
@@ -74,6 +77,7 @@ class Retention:
                 self._supervisors.hint(Changed())
                 await self.sweep()
                 await self.orphans.remove()
+                await self._each_round()
             except (EngineError, StoreError) as error:
                 log.warning("maintenance postponed", extra={"action": "sweep", "error": str(error)})
 

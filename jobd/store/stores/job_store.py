@@ -92,6 +92,7 @@ class JobStore(Connections):
         owner: str | None = None,
         since: datetime | None = None,
         prefix: str = "",
+        set_name: str | None = None,
         cursor: str | None = None,
         limit: int = 100,
     ) -> JobPage:
@@ -109,6 +110,7 @@ class JobStore(Connections):
                 owner=owner,
                 since=since,
                 prefix=prefix,
+                set_name=set_name,
                 cursor=cursor,
                 limit=limit,
                 max_bytes=PAGE_BYTES,

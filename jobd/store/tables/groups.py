@@ -7,11 +7,13 @@ from jobd.store.tables.rows import GroupRow, QueueRow
 
 def load(connection: sqlite3.Connection) -> QueueRow:
     """Returns all settings."""
-    rows = connection.execute("SELECT name, most, paused, freezes FROM groups ORDER BY name").fetchall()
+    rows = connection.execute(
+        "SELECT name, most, paused, freezes, temporary FROM groups ORDER BY name"
+    ).fetchall()
     paused, freezes = connection.execute("SELECT paused, freezes FROM queue").fetchone() or (0, 0)
     groups = [
-        GroupRow(name=name, limit=most, paused=bool(is_paused), freezes=bool(too))
-        for name, most, is_paused, too in rows
+        GroupRow(name=name, limit=most, paused=bool(is_paused), freezes=bool(too), temporary=bool(temporary))
+        for name, most, is_paused, too, temporary in rows
     ]
     return QueueRow(paused=bool(paused), groups=groups, freezes=bool(freezes))
 
@@ -19,9 +21,10 @@ def load(connection: sqlite3.Connection) -> QueueRow:
 def put(connection: sqlite3.Connection, group: GroupRow) -> None:
     """Writes the settings of a group."""
     connection.execute(
-        "INSERT INTO groups (name, most, paused, freezes) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET most = excluded.most, paused = excluded.paused, freezes = excluded.freezes",
-        (group.name, group.limit, group.paused, group.freezes),
+        "INSERT INTO groups (name, most, paused, freezes, temporary) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET most = excluded.most, paused = excluded.paused, freezes = excluded.freezes,"
+        " temporary = excluded.temporary",
+        (group.name, group.limit, group.paused, group.freezes, group.temporary),
     )
 
 

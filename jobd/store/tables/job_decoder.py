@@ -32,6 +32,8 @@ def decode_job(row: tuple[Any, ...]) -> JobRow:
         holds_id,
         record,
         version,
+        set_name,
+        waiting,
         fixed_sum,
         spec_sum,
         record_sum,
@@ -66,6 +68,8 @@ def decode_job(row: tuple[Any, ...]) -> JobRow:
         version=version,
         number=number,
         damage=damage,
+        set_name=set_name,
+        waiting=bool(waiting),
     )
 
 

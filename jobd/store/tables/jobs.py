@@ -12,10 +12,11 @@ from dataclasses import replace
 from jobd.store.errors import IdTaken, NoSuchJob, StaleJob
 from jobd.store.sqlite.checks import checksum
 from jobd.store.sqlite.timestamps import optional_micros, to_micros
+from jobd.store.tables import sets
 from jobd.store.tables.job_decoder import decode_job, row_number
 from jobd.store.tables.rows import EndedPage, JobRow
 
-_COLUMNS = "uid, id, owner, status, labels, created_at, finished_at, live, hidden, holds_id, record, version"
+_COLUMNS = "uid, id, owner, status, labels, created_at, finished_at, live, hidden, holds_id, record, version, set_name, waiting"
 _SUMS = "fixed_sum, spec_sum, record_sum"
 _SPEC = "ifnull((SELECT spec FROM specs WHERE specs.job = jobs.n), x'')"
 READ = f"n, {_COLUMNS}, {_SUMS}, {_SPEC}"
@@ -30,7 +31,7 @@ def insert(connection: sqlite3.Connection, job: JobRow, observed_ms: int) -> int
     labels = json.dumps(dict(job.labels), separators=(",", ":"))
     created_at = to_micros(job.created_at)
     number: int = connection.execute(
-        f"INSERT INTO jobs ({_COLUMNS}, {_SUMS}, ended_seen) VALUES ({', '.join('?' * 16)}) RETURNING n",
+        f"INSERT INTO jobs ({_COLUMNS}, {_SUMS}, ended_seen) VALUES ({', '.join('?' * 18)}) RETURNING n",
         (
             job.uid,
             job.id,
@@ -44,6 +45,8 @@ def insert(connection: sqlite3.Connection, job: JobRow, observed_ms: int) -> int
             job.holds_id,
             job.record,
             job.version,
+            job.set_name,
+            job.waiting,
             checksum(job.uid, job.id, job.owner, labels, created_at),
             checksum(job.spec),
             checksum(job.record),
@@ -51,6 +54,8 @@ def insert(connection: sqlite3.Connection, job: JobRow, observed_ms: int) -> int
         ),
     ).fetchone()[0]
     connection.execute("INSERT INTO specs (job, spec) VALUES (?, ?)", (number, job.spec))
+    if job.set_name is not None:
+        sets.add(connection, job.set_name)
     if job.labels:
         connection.executemany(
             "INSERT INTO job_labels (name, value, job) VALUES (?, ?, ?)",
@@ -71,7 +76,7 @@ def update(connection: sqlite3.Connection, job: JobRow, observed_ms: int) -> int
     """
     row = connection.execute(
         "UPDATE jobs SET status = ?, finished_at = ?, live = ?, hidden = max(hidden, ?), holds_id = ?, record = ?,"
-        " version = ?, record_sum = ?, ended_seen = ifnull(ended_seen, ?) WHERE uid = ? AND version = ? RETURNING n",
+        " version = ?, waiting = ?, record_sum = ?, ended_seen = ifnull(ended_seen, ?) WHERE uid = ? AND version = ? RETURNING n",
         (
             job.status,
             optional_micros(job.finished_at),
@@ -80,6 +85,7 @@ def update(connection: sqlite3.Connection, job: JobRow, observed_ms: int) -> int
             job.holds_id,
             job.record,
             job.version,
+            job.waiting,
             checksum(job.record),
             observed_ms if _has_ended(job) else None,
             job.uid,

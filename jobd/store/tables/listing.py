@@ -1,7 +1,8 @@
 """The list of jobs in SQL: filters, order, pages and cursors. Pure functions of a connection.
 
 No single index has both the order of a list and each filter. A page therefore comes from one of two plans: if few jobs match one of
-the filters, from the index of that filter alone; otherwise from a walk over the newest jobs, of at most `WALKED_ROWS` rows.
+the filters, from the index of that filter alone; otherwise from a walk over the newest jobs, of at most `WALKED_ROWS` rows. A page of a
+set's jobs is always a walk over the jobs of the set.
 """
 # ruff: noqa: S608 - only clauses of this file are put together; every value is a parameter
 
@@ -37,6 +38,15 @@ class _Filter:
     values: tuple[object, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """The rows of a walk: those of an index in which `where` holds."""
+
+    index: str
+    where: str = ""
+    values: tuple[object, ...] = ()
+
+
 def page(
     connection: sqlite3.Connection,
     statuses: frozenset[str] | None,
@@ -48,6 +58,7 @@ def page(
     limit: int,
     max_bytes: int,
     known_damaged: Collection[int] = (),
+    set_name: str | None = None,
 ) -> JobPage:
     """Returns one page of the jobs that are not hidden, newest first: up to `limit` and `max_bytes`. A page without a job may have a
     cursor: the next page continues the walk.
@@ -65,9 +76,12 @@ def page(
     only_damaged = statuses is not None and not others
     damaged = known_damaged if statuses is not None and UNREADABLE in statuses else ()
     filters = [*_filters(others, damaged, owner, since, prefix), *map(_labelled, labels.items())]
-    few = _most_selective(connection, filters)
+    walked = (
+        _Walk("jobs_listed") if set_name is None else _Walk("jobs_by_set", "set_name = ? AND ", (set_name,))
+    )
+    few = _most_selective(connection, filters) if set_name is None else None
     # The walk ends at a row, so that one page reads a bounded number of rows; a list without filters ends at its limit.
-    floor = _walk_end(connection, before) if filters and few is None else 0
+    floor = _walk_end(connection, before, walked) if filters and few is None else 0
     wheres = ["hidden = 0", "n < ?", "n >= ?", *(one.where for one in filters)]
     values: list[object] = [before, floor, *(value for one in filters for value in one.values)]
     if few is not None:
@@ -75,9 +89,13 @@ def page(
         values.extend(few.values)
     # The inner query reads the index alone; the outer one reads only the rows of the page.
     scanned = SCANNED_ROWS if only_damaged else limit
-    chosen = f"SELECT n FROM jobs INDEXED BY jobs_listed WHERE {' AND '.join(wheres)} ORDER BY n DESC LIMIT ?"
+    chosen = (
+        f"SELECT n FROM jobs INDEXED BY {walked.index} WHERE {walked.where}{' AND '.join(wheres)}"
+        " ORDER BY n DESC LIMIT ?"
+    )
     rows = connection.execute(
-        f"SELECT {READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC", (*values, scanned + 1)
+        f"SELECT {READ} FROM jobs WHERE n IN ({chosen}) ORDER BY n DESC",
+        (*walked.values, *values, scanned + 1),
     )
     found: list[JobRow] = []
     size, last = 0, 0
@@ -151,11 +169,11 @@ def _most_selective(connection: sqlite3.Connection, filters: list[_Filter]) -> _
     return found
 
 
-def _walk_end(connection: sqlite3.Connection, before: int) -> int:
+def _walk_end(connection: sqlite3.Connection, before: int, walked: _Walk) -> int:
     """Returns the last of the `WALKED_ROWS` rows below `before`, 0 if there are no more rows below these."""
     row = connection.execute(
-        "SELECT n FROM jobs INDEXED BY jobs_listed WHERE n < ? ORDER BY n DESC LIMIT 1 OFFSET ?",
-        (before, WALKED_ROWS - 1),
+        f"SELECT n FROM jobs INDEXED BY {walked.index} WHERE {walked.where}n < ? ORDER BY n DESC LIMIT 1 OFFSET ?",
+        (*walked.values, before, WALKED_ROWS - 1),
     ).fetchone()
     return 0 if row is None else int(row[0])
 

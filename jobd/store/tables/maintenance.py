@@ -6,7 +6,7 @@ from datetime import datetime
 
 from jobd.store.errors import DeliveriesPending
 from jobd.store.sqlite.timestamps import from_micros
-from jobd.store.tables import jobs
+from jobd.store.tables import jobs, sets
 
 SLICE_BYTES = 4 << 20
 """The approximate size of the logs and events that one transaction removes."""
@@ -67,7 +67,11 @@ def remove_hidden(connection: sqlite3.Connection, max_bytes: int) -> tuple[int, 
             max_bytes -= _remove_part(connection, number, _EVENTS, max_bytes)
         if max_bytes > 0:
             spec = connection.execute("SELECT length(spec) FROM specs WHERE job = ?", (number,)).fetchone()
-            connection.execute("DELETE FROM jobs WHERE n = ?", (number,))
+            set_name = connection.execute(
+                "DELETE FROM jobs WHERE n = ? RETURNING set_name", (number,)
+            ).fetchone()[0]
+            if set_name is not None:
+                sets.remove_empty(connection, set_name)
             max_bytes -= ROW_BYTES + (spec[0] if spec else 0)
             removed, after = removed + 1, number
     return removed, True

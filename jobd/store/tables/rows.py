@@ -25,7 +25,7 @@ class JobRow:
     `holds_id`: no other job may use the id yet. `uid`, `id`, `owner`, `labels`, `created_at` and `spec` never change; only the
     insert writes `spec`. `version` counts the changes of the row: an update has the version after the one that it read. `number`
     is assigned by the store, 0 before the insert. `damage` names the damage of the stored row, None where it is whole; a damaged
-    row has an empty `record` and `spec`.
+    row has an empty `record` and `spec`. `set_name`: the job's set, which never changes; `waiting`: the job waits to start.
     """
 
     uid: str
@@ -43,18 +43,47 @@ class JobRow:
     version: int = 0
     number: int = field(default=0, compare=False)
     damage: str | None = None
+    set_name: str | None = None
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetRow:
+    """A set of jobs, and how many of them wait, run and have ended. `unreadable`: rows that are damaged. `finished_at` is None while a
+    job has not ended.
+    """
+
+    name: str
+    total: int
+    waiting: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+    unreadable: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetPage:
+    """One page of sets, newest first; `cursor` leads to the next page, None on the last one."""
+
+    sets: list[SetRow]
+    cursor: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
     """The settings of a group of jobs: how many may run at once (None: no limit), and whether none may start. `freezes`: the pause
-    also holds for running jobs.
+    also holds for running jobs. The settings of a `temporary` group are removed some time after its last job.
     """
 
     name: str
     limit: int | None
     paused: bool
     freezes: bool = False
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)

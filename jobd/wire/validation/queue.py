@@ -1,4 +1,4 @@
-"""Validation of the fields by which a job queues: priority, group, dependencies, GPUs, and further attempts.
+"""Validation of the fields by which a job queues: priority, group, set, dependencies, GPUs, and further attempts.
 
 Pure. Whether a dependency exists, and how many GPUs there are, the daemon alone can tell.
 
@@ -21,11 +21,13 @@ from jobd.wire.validation.names import group_problem, id_problem
 
 
 def queue_problems(spec: JobSpec) -> Iterator[Problem]:
-    """Yields the problems of `priority`, `group`, `gpus` and `after`."""
+    """Yields the problems of `priority`, `group`, `set`, `gpus` and `after`."""
     if not MIN_PRIORITY <= spec.priority <= MAX_PRIORITY:
         yield Problem("priority", f"must be from {MIN_PRIORITY} to {MAX_PRIORITY}")
     if why := group_problem(spec.group):
         yield Problem("group", why)
+    if spec.set and (why := group_problem(spec.set)):
+        yield Problem("set", why)
     if isinstance(spec.gpus, int) and not 0 <= spec.gpus <= MAX_GPUS:
         yield Problem("gpus", f"must be from 0 to {MAX_GPUS}, or all")
     if len(spec.after) > MAX_AFTER:

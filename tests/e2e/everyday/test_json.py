@@ -155,6 +155,26 @@ def test_a_run_prints_its_id_first(daemon: Daemon, worker_image: str, job_id: st
     assert end["end"]["status"] == "completed"
 
 
+def test_sets_have_their_own_shapes(daemon: Daemon, worker_image: str, job_id: str, tmp_path: Path) -> None:
+    def printed(name: str, *arguments: str, code: int = 0) -> Any:
+        done = daemon.jobctl("--json", *arguments)
+        assert done.returncode == code, done.stderr
+        return check(name, done.stdout)[-1]
+
+    swept = ("--set", job_id, "--each", "n=1,2", "--sh", "exit {n}", worker_image)
+    assert len(printed("sweep --dry-run", "sweep", "--dry-run", *swept)["jobs"]) == 2
+    assert printed("sweep", "sweep", *swept, code=1)["failed"] == 2
+    assert printed("sweep -d", "sweep", "-d", *swept)["jobs"] == [f"{job_id}-1", f"{job_id}-2"]
+    assert printed("wait", "wait", "--set", job_id, code=1)["id"] == job_id
+    assert job_id in [one["id"] for one in printed("sets", "sets")["sets"]]
+    (tmp_path / "f.yaml").write_text(f"jobs: {{a: {{image: '{worker_image}', command: sleep 100}}}}")
+    file = ("-f", f"{tmp_path}/f.yaml", "--set", f"{job_id}-file")
+    assert printed("run -d", "run", "-d", *file)["jobs"] == [f"{job_id}-file-a"]
+    assert printed("submit", "submit", *file)["set"] == f"{job_id}-file"
+    assert printed("cancel", "cancel", "--grace", "0", f"{job_id}-file")["cancelling"] == [f"{job_id}-file"]
+    assert printed("run", "run", *file, code=121)["cancelled"] == 1
+
+
 def test_a_watched_list_is_a_stream_of_jobs(daemon: Daemon, worker_image: str, job_id: str) -> None:
     daemon.submit(id=job_id, image=worker_image, command="true")
     command = [

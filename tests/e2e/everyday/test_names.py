@@ -13,7 +13,7 @@ from tests.support.daemon import Daemon, until
 HELD = f"held-{uuid.uuid4().hex[:8]}"
 STAYS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 ARGUMENTS: dict[str, list[str]] = {
-    **{name: [] for name in ("ls", "top", "doctor", "prune", "events", "listen", "version")},
+    **{name: [] for name in ("ls", "sets", "top", "doctor", "prune", "events", "listen", "version")},
     "cp": ["x:y", "z"], "replay": ["7"], "completion": ["bash"], "verify": ["--key-file", "k", "-H", "a: b", "x"],
 }  # fmt: skip
 """What a command needs beside its options; of all others, one word."""
@@ -125,7 +125,9 @@ def test_a_format_is_honoured_or_refused(
     if format in formats_of(command):
         return
     done = daemon.jobctl(command, "-o", format, *ARGUMENTS.get(command, ["x"]))
-    assert (done.stdout, done.returncode) == ("", 125 if command in ("run", "wait") else 2), done.stderr
+    assert (done.stdout, done.returncode) == ("", 125 if command in ("run", "sweep", "wait") else 2), (
+        done.stderr
+    )
     assert f"-o {format}" in done.stderr or "--json" in done.stderr
 
 

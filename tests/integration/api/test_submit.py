@@ -61,6 +61,7 @@ def full(job_id: str) -> dict[str, Any]:
         "retryOn": [3, "timeout"],
         "priority": 5,
         "group": "night",
+        "set": "nightly",
     }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.integration.jobctl.fake_job import TERMINAL, FakeJob
+from tests.integration.jobctl.fake_sets import FakeSets
 
 DEADLINE_S = 60.0
 
@@ -41,6 +42,7 @@ class FakeDaemon:
         self.connections: list[object] = []
         self.paused = False
         self.pauses: list[tuple[str, str]] = []
+        self.sets = FakeSets(self)
         self._news = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         self._runner: web.AppRunner | None = None
@@ -88,6 +90,7 @@ class FakeDaemon:
         app.router.add_post("/v1/deliveries/{id}/replay", self._replay)
         app.router.add_post("/v1/jobs/{id}/deliveries/replay", self._replay_all)
         app.router.add_get("/v1/events", self._events)
+        self.sets.add_routes(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.UnixSite(self._runner, str(self.socket_path)).start()
@@ -102,7 +105,7 @@ class FakeDaemon:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    def _seen(self, request: web.Request) -> None:
+    def seen(self, request: web.Request) -> None:
         self.requests.append((request.method, request.path_qs, dict(request.headers)))
         self.connections.append(request.transport)
 
@@ -127,7 +130,7 @@ class FakeDaemon:
         return web.json_response({"status": "healthy", "checks": {"engine": "healthy"}})
 
     async def _submit(self, request: web.Request) -> web.StreamResponse:
-        self._seen(request)
+        self.seen(request)
         uploaded = b""
         if request.content_type == "multipart/form-data":
             parts = await request.post()
@@ -169,10 +172,12 @@ class FakeDaemon:
         return job
 
     async def _list(self, request: web.Request) -> web.Response:
-        self._seen(request)
+        self.seen(request)
         jobs = list(reversed(self.jobs.values()))
         if "prefix" in request.query:
             jobs = [job for job in jobs if job.spec["id"].startswith(request.query["prefix"])]
+        if "set" in request.query:
+            jobs = [job for job in jobs if job.spec.get("set") == request.query["set"]]
         if "status" in request.query:
             jobs = [job for job in jobs if job.status in request.query["status"].split(",")]
         start, limit = int(request.query.get("cursor", 0)), int(request.query.get("limit", 100))
@@ -219,7 +224,7 @@ class FakeDaemon:
             return response
 
     async def _send_log(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-        self._seen(request)
+        self.seen(request)
         job = self._job(request)
         if self.unknown_parameter in request.query:
             text = json.dumps(
@@ -300,11 +305,11 @@ class FakeDaemon:
         return web.json_response({"deliveries": [entry]})
 
     async def _replay(self, request: web.Request) -> web.Response:
-        self._seen(request)
+        self.seen(request)
         return web.json_response({"id": int(request.match_info["id"])}, status=202)
 
     async def _replay_all(self, request: web.Request) -> web.Response:
-        self._seen(request)
+        self.seen(request)
         self._job(request)
         return web.json_response({"replayed": 3}, status=202)
 

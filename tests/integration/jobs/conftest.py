@@ -79,7 +79,7 @@ class System:
         self.change_notifier, self.repository, self.queue = jobs.change_notifier, jobs.repository, jobs.queue
         self.outputs, self.live_outputs = jobs.outputs, jobs.live_outputs
         self.supervisors, self.engine_monitor = jobs.supervisors, jobs.engine_monitor
-        self.groups, self.resubmitter = jobs.groups, jobs.resubmitter
+        self.groups, self.sets, self.resubmitter = jobs.groups, jobs.sets, jobs.resubmitter
         self.submitter, self.service, self.retention = jobs.submitter, jobs.service, jobs.retention
         self._listening = asyncio.create_task(self.engine_monitor.listen())
 

@@ -17,7 +17,14 @@ from jobd.store.tables import jobs, listing
 from jobd.store.tables.rows import JobRow
 from tests.integration.store.conftest import START, Make
 
-NONE: dict[str, Any] = {"statuses": None, "labels": {}, "owner": None, "since": None, "prefix": ""}
+NONE: dict[str, Any] = {
+    "statuses": None,
+    "labels": {},
+    "owner": None,
+    "since": None,
+    "prefix": "",
+    "set_name": None,
+}
 RARE: list[dict[str, Any]] = [
     {},
     {"statuses": frozenset({"running"})},
@@ -31,6 +38,9 @@ RARE: list[dict[str, Any]] = [
     {"since": START + timedelta(days=300)},
     {"prefix": "none"},
     {"owner": "me", "prefix": "job-7", "since": START},
+    {"set_name": "first"},
+    {"set_name": "first", "statuses": frozenset({"running"})},
+    {"set_name": "none"},
 ]
 
 
@@ -71,6 +81,7 @@ def keep(path: Path, make: Make) -> Iterator[Callable[[int], Kept]]:
                     labels={"team": team, "not": "ba"["ab".index(team)], "n": str(n)},
                     created_at=START + timedelta(seconds=n - chance.choice([0, 0, 0, 50])),
                     hidden=n % 7 == 0,
+                    set_name="first" if n < 60 else chance.choice([None, "a", "b"]),
                 )
                 jobs.insert(connection, row, 1)
                 kept.rows.append(row)
@@ -86,6 +97,7 @@ def matches(row: JobRow, query: dict[str, Any]) -> bool:
         not row.hidden
         and (wanted["statuses"] is None or row.status in wanted["statuses"])
         and wanted["labels"].items() <= row.labels.items()
+        and wanted["set_name"] in (None, row.set_name)
         and wanted["owner"] in (None, row.owner)
         and (wanted["since"] is None or row.created_at >= wanted["since"])
         and row.id.startswith(wanted["prefix"])
@@ -120,6 +132,7 @@ def test_any_filters_give_each_matching_job_once_and_the_newest_first(
         "owner": ["me", "nobody"],
         "since": [START + timedelta(seconds=s) for s in (0, 120, 199)],
         "prefix": ["job-1", "job-19", "j", "x"],
+        "set_name": ["first", "a", "none"],
     }  # fmt: skip
     for _ in range(60):
         names = chance.sample(sorted(choices), chance.randint(0, 3))

@@ -28,6 +28,7 @@ from jobd.store.tables import (
     maintenance,
     observed_time,
     outbox,
+    sets,
     settling,
     transitions,
 )
@@ -103,6 +104,7 @@ def seen(path: Path, make: Make) -> Iterator[Recording]:
         connection.execute("PRAGMA foreign_keys = ON")
         job_changes.watch(connection, lambda _: None)
         use_jobs(connection, make)
+        use_sets(connection, make)
         use_lists(connection)
         use_outbox(connection, make)
         use_maintenance(connection)
@@ -138,6 +140,15 @@ def use_jobs(connection: Recording, make: Make) -> None:
     logs.stats(connection, "u1")
 
 
+def use_sets(connection: Recording, make: Make) -> None:
+    for n in range(7, 9):
+        transitions.commit(connection, make.claim(f"u{n}", set_name="s", waiting=n == 7), 1)
+    for damaged in ((), (7,)):
+        sets.load(connection, "s", damaged)
+    sets.page(connection, None, 9, ())
+    sets.active(connection, "s")
+
+
 def use_lists(connection: Recording) -> None:
     filters: dict[str, Any] = {
         "statuses": frozenset({"running", "failed", listing.UNREADABLE}),
@@ -145,8 +156,16 @@ def use_lists(connection: Recording) -> None:
         "owner": "me",
         "since": START,
         "prefix": "j",
+        "set_name": "s",
     }
-    none: dict[str, Any] = {"statuses": None, "labels": {}, "owner": None, "since": None, "prefix": ""}
+    none: dict[str, Any] = {
+        "statuses": None,
+        "labels": {},
+        "owner": None,
+        "since": None,
+        "prefix": "",
+        "set_name": None,
+    }
     chosen = [none, filters, none | {"statuses": frozenset({listing.UNREADABLE})}]
     chosen += [none | {name: value} for name, value in filters.items()]
     with pytest.MonkeyPatch.context() as patched:
@@ -191,6 +210,7 @@ def use_maintenance(connection: Recording) -> None:
     jobs.discard(connection, 2)
     maintenance.expire(connection, 1, 9)
     jobs.hide_rows(connection, [3])
+    jobs.discard(connection, 6)
     maintenance.remove_hidden(connection, 1 << 20)
     maintenance.vacuum_step(connection)
 

@@ -66,13 +66,19 @@ def recorded(name: str, seen: Seen, session: Session) -> Iterator[None]:
     """Replaces a command by one that records its arguments, and the session at that time."""
     module, attribute = module_of(name), name.removeprefix("__")
     function: Callable[..., Any] = getattr(module, attribute)
-    signature = inspect.signature(function)
+    own = getattr(module, "OPTIONS", None)
+    parameters = [
+        *inspect.signature(function).parameters.values(),
+        *(inspect.signature(own).parameters.values() if own is not None else ()),
+    ]
 
     @functools.wraps(function)
     def recorder(**given: Any) -> None:
         del given["ctx"]
-        defaults = {each.name: each.default for each in signature.parameters.values() if each.name != "ctx"}
-        seen.append(({**defaults, **given}, dict(vars(session))))
+        defaults = {each.name: each.default for each in parameters if each.name != "ctx"}
+        # A command's own options come from typer without a conversion of their lists.
+        lists = {each: list(given[each]) or None for each in given if isinstance(given[each], tuple)}
+        seen.append(({**defaults, **given, **lists}, dict(vars(session))))
 
     setattr(module, attribute, recorder)
     try:

@@ -88,3 +88,18 @@ def test_a_post_is_never_sent_over_a_kept_connection(tmp_path: Path, servers: li
     assert [exchange(client, "POST", keep=True), exchange(client, "POST", keep=False)] == [b"ok", b"ok"]
     assert exchange(client, "GET", keep=False) == b"ok"
     assert servers[0].answered == [0, 1, 0]
+
+
+def test_a_post_that_may_be_repeated_uses_a_kept_connection_or_a_new_one(
+    tmp_path: Path, servers: list[Server]
+) -> None:
+    """A set's jobs are submitted over few connections. The second connection is closed by the server after its first answer."""
+    servers.append(Server(tmp_path / "s", [2, 1, 1]))
+    client = Client([Target("unix", path=servers[0].path)])
+
+    def post(keep: bool = True) -> bytes:
+        with client.open("POST", "/", body=b"{}", headers={"Idempotency-Key": "k"}, keep=keep) as response:
+            return b"".join(response.blocks())
+
+    assert [post(), post(), post(), post(keep=False)] == [b"ok"] * 4
+    assert servers[0].answered == [0, 0, 1, 2]

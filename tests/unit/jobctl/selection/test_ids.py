@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.errors import Conflict, Misuse, NotFound
-from jobctl.selection.ids import LAST, find, find_each, find_whole, select, select_whole
+from jobctl.selection.ids import LAST, find, find_each, find_whole, select_jobs_or_sets, select_whole_or_sets
 
 ids = st.text("ab-", min_size=1, max_size=4)
 
@@ -70,6 +70,11 @@ def test_the_newest_job_and_missing_jobs() -> None:
     with pytest.raises(Misuse, match="empty"):
         find_each(client, [""])
     with pytest.raises(Misuse, match="either ids or --label"):
-        select(client, [], [])
+        select_jobs_or_sets(client, [], [], None)
     with pytest.raises(Misuse, match="either ids or --label"):
-        select_whole(client, ["a"], ["x=y"])
+        select_whole_or_sets(client, ["a"], ["x=y"], None)
+    for choose in (select_jobs_or_sets, select_whole_or_sets):
+        with pytest.raises(Misuse, match="either ids, --label or --set"):
+            choose(client, ["a"], None, "s")
+        with pytest.raises(Misuse, match="--set needs"):
+            choose(client, None, None, "")
