@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
+from jobd.jobs.admission.earlier_jobs import no_workspace
 from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.port.errors import FilesNotKept, NoSuchFile
 from jobd.jobs.port.model import JobRef
@@ -22,10 +23,10 @@ from jobd.jobs.state import facts
 from jobd.jobs.state.record import Record
 from jobd.jobs.storage import Jobs
 from jobd.jobs.stored import record_of, spec_of, unreadable_view
-from jobd.jobs.view import view_of
-from jobd.store.errors import UnreadableJob
+from jobd.jobs.view import MAX_NAMED, view_of
+from jobd.jobs.workspace_holds import WorkspaceHolds
+from jobd.store.errors import StoreError, UnreadableJob
 from jobd.store.tables.rows import JobRow
-from jobd.wire.event import rfc3339
 from jobd.wire.filenames import unescape
 from jobd.wire.job import JobSpec
 from jobd.wire.report import Report
@@ -61,6 +62,7 @@ class JobService:
         retention: Retention,
         retention_s: float,
         outputs: KeptOutputs,
+        holds: WorkspaceHolds,
     ) -> None:
         self._store = store
         self._supervisors = supervisors
@@ -69,6 +71,7 @@ class JobService:
         self._retention = retention
         self._retention_s = retention_s
         self._outputs = outputs
+        self._holds = holds
 
     async def get(self, job_id: str) -> JobView:
         """Returns the newest job with this id. Raises NotFound."""
@@ -139,16 +142,22 @@ class JobService:
         """Stores a request to delete the job. No call finds the job from now on; jobd removes its containers and its volume.
 
         Raises:
-            NotFound: no such job.
+            NotFound: no such job. Conflict: another job takes files of the job's workspace.
         """
         row = await self._row(job_id)
+        if readers := self._holds.begin_deletion(row.uid):
+            raise Conflict(_needed(job_id, readers), code="needed")
         try:
             supervisor = self._supervisors.get(row.uid) or self._supervisors.get_or_make(record_of(row))
             await supervisor.request(facts.CancelRequested(by=by, grace_s=0.0, delete=True))
         except UnreadableJob:
             await self._retention.delete_unreadable(row)
             await self._store.hide(job_id)
+            self._holds.end_removal(row.uid)
             return
+        except StoreError:
+            self._holds.end_removal(row.uid)
+            raise
         await self._store.hide(job_id)
         # After the request is stored: before, the supervisor of an ended job has nothing to do.
         self._supervisors.start(supervisor)
@@ -251,18 +260,10 @@ class JobService:
         )
 
 
-def no_workspace(record: Record) -> str:
-    """Returns the error text for a job without a workspace: why and since when, and which outputs jobd has kept."""
-    if record.removal is None:
-        return (
-            f"job {record.id!r} has no workspace yet"
-            if not record.ended
-            else f"job {record.id!r} had no workspace"
-        )
-    since = f" at {rfc3339(record.removal.at)}" if record.removal.at else ""
-    kept = ", ".join(repr(path) for path, state in record.outputs.items() if state.status == "kept")
-    text = f"job {record.id!r} has no workspace any more: jobd removed it{since}, JOB_RETENTION after the job's end"
-    return f"{text}; jobd has kept {kept}" if kept else text
+def _needed(job_id: str, readers: list[str]) -> str:
+    named = ", ".join(repr(one) for one in readers[:MAX_NAMED])
+    more = f" and {len(readers) - MAX_NAMED} more" if len(readers) > MAX_NAMED else ""
+    return f"job {job_id!r} is not removed: {named}{more} takes files of its workspace; wait for the end of that job, or cancel it first"
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -15,6 +15,7 @@ import msgspec
 from jobd.durable import sync_folder
 from jobd.errors import Conflict, InvalidRequest, QueueFull
 from jobd.events.delivery.destination import destination_of
+from jobd.jobs.admission.earlier_jobs import EarlierJobs, earlier_jobs
 from jobd.jobs.admission.fingerprint import Fingerprints
 from jobd.jobs.admission.resource_limits import Caps
 from jobd.jobs.run.dependencies import Dependencies
@@ -102,17 +103,10 @@ class Submitter:
                 field="gpus",
             )
 
-    async def dependencies(self, spec: JobSpec) -> list[str]:
-        """Returns the uids of the jobs that the job waits for. Raises InvalidRequest: an id has no job, or a user has deleted the job."""
-        uids: list[str] = []
-        for index, dependency in enumerate(spec.after):
-            uid = await self._deps.repository.uid_of(dependency.job)
-            if uid is None:
-                raise InvalidRequest(
-                    f"no job {dependency.job!r}", code="invalid-spec", field=f"after[{index}].job"
-                )
-            uids.append(uid)
-        return uids
+    async def check_earlier_jobs(self, spec: JobSpec) -> None:
+        """Raises InvalidRequest if an earlier job that the job names does not exist, or has no workspace for the job's inputs."""
+        with self._deps.holds.reservation() as reservation:
+            await earlier_jobs(spec, self._deps.repository, reservation)
 
     def fingerprint(self, submission: Submission) -> str:
         """Returns the digest that is the same for the same spec, secrets and files."""
@@ -132,7 +126,15 @@ class Submitter:
         if submission.idempotent and (existing := await self._deps.repository.holder_of(spec.id)) is not None:
             return _same_or_refuse(existing, digest, submission), False
         self.check(spec)
-        after = await self.dependencies(spec)
+        with self._deps.holds.reservation() as reservation:
+            earlier = await earlier_jobs(spec, self._deps.repository, reservation)
+            storing = self._begin(submission, spec, earlier)
+        return await asyncio.shield(storing)
+
+    def _begin(
+        self, submission: Submission, spec: JobSpec, earlier: EarlierJobs
+    ) -> asyncio.Task[tuple[Record, bool]]:
+        """Begins to store the new job, which holds its place and the workspaces that it needs from now on."""
         waiting = self._deps.queue.waiting + len(self._submitting)
         if waiting >= self._limits.max_queued:
             raise QueueFull(f"{waiting} jobs wait already; try again later")
@@ -145,7 +147,8 @@ class Submitter:
             boot=self._deps.clock.boot,
             clock_offset=self._deps.clock.offset(),
             ticket=self._deps.queue.next_ticket(self._deps.clock.now()),
-            after=after,
+            after=earlier.after,
+            sources=earlier.sources,
             retried_from=submission.retried_from,
         )
         if submission.files is not None:
@@ -153,7 +156,8 @@ class Submitter:
         storing = asyncio.create_task(self._store(record, spec, submission), name=f"submit {record.id}")
         self._submitting.add(storing)
         storing.add_done_callback(self._submitting.discard)
-        return await asyncio.shield(storing)
+        self._deps.holds.follow(record)
+        return storing
 
     async def settled(self, limit_s: float) -> None:
         """Returns once no submission is under way, or after `limit_s`: the next start of jobd finds what is stored by then."""
@@ -173,6 +177,7 @@ class Submitter:
             # removes files without a job.
             deps.spool_path(record.uid).unlink(missing_ok=True)
             deps.secrets.remove(record.uid)
+            deps.holds.release(record.uid)
             if isinstance(error, IdTaken):
                 return _same_or_refuse(error.existing, record.spec_digest, submission), False
             raise

@@ -21,6 +21,7 @@ from jobd.jobs.state import facts
 from jobd.jobs.state.machine import step
 from jobd.jobs.storage import RetentionStore
 from jobd.jobs.stored import record_of
+from jobd.jobs.workspace_holds import WorkspaceHolds
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.store.tables.rows import FIRST, JobRow
 
@@ -49,6 +50,7 @@ class Retention:
         supervisors: Supervisors,
         engine: Upkeep,
         outputs: KeptOutputs,
+        holds: WorkspaceHolds,
         clock: Clock,
         settings: RetentionSettings,
     ) -> None:
@@ -57,6 +59,7 @@ class Retention:
         self._supervisors = supervisors
         self._engine = engine
         self._outputs = outputs
+        self._holds = holds
         self._clock = clock
         self._settings = settings
         self.orphans = Orphans(store, supervisors, engine, clock, settings.interval_s)
@@ -151,6 +154,8 @@ class Retention:
             )
 
     async def _remove_containers_of(self, row: JobRow) -> None:
+        if not self._holds.begin_removal(row.uid):
+            return  # another job needs the workspace; a later round removes it
         try:
             record = record_of(row)
             await self._engine.remove(JobRef(record.uid, record.id, record.attempt.number))
@@ -158,6 +163,7 @@ class Retention:
             await self._repository.transition(
                 record.uid, lambda stored, spec: step(stored, spec, facts.Cleaned(), self._clock.now())
             )
+            self._holds.end_removal(row.uid)
         except (RefusedByEngine, UnreadableJob) as error:
             fields = {"job_id": row.id, "action": "remove-containers", "error": str(error)}
             log.warning("the containers of an ended job are not removed yet", extra=fields)

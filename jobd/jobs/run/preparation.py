@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable
-from jobd.jobs.port.model import Created, ImageFacts, WorkOrder
+from jobd.jobs.port.model import Created, ImageFacts, JobRef, WorkOrder
 from jobd.jobs.port.protocols import PreparationEngine
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
@@ -55,7 +55,8 @@ class Preparation:
         image_ready = record.setup is not None and record.setup.image is not None
         files = self._deps.spool_path(record.uid) if record.has_spool else None
         gpus = tuple(record.setup.gpus) if record.setup is not None else ()
-        order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready, gpus)
+        sources = {one.id: JobRef(one.uid, one.id) for one in record.sources if one.files}
+        order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready, gpus, sources)
         try:
             if record.phase == "inputs":
                 # The sidecar has run and no other container has: jobd reuses no old container. A sidecar that has refused its order

@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from jobd.jobs.state.handover import Source
 from jobd.jobs.state.parts import (
     DEFAULT_GRACE_S,
     STOP_SIGNAL,
@@ -68,7 +69,7 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     `version` counts the stored changes. `image`: the spec's image, for callers that do not need the whole spec; empty in records of older
     versions. `image_digest`: the digest of the last pulled image. `has_spool`: local files were sent with the job; jobd has them until
-    the job's end. `retried_from`: the job that this one runs anew.
+    the job's end. `sources`: the earlier jobs whose workspaces stay for this job. `retried_from`: the job that this one runs anew.
     `token`: authenticates the job's sidecar. `form`, 2, is the version of the stored form (`record_form.py`).
     """
 
@@ -83,6 +84,7 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     has_spool: bool = False
     token: str = ""
     scheduling: Scheduling = Scheduling()
+    sources: list[Source] = msgspec.field(default_factory=list)
     clock: ClockMark = ClockMark()
     events: EventCounts = EventCounts()
     log: LogState = LogState()

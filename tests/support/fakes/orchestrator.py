@@ -18,6 +18,7 @@ from jobd.jobs.port.errors import (
     NoSuchFile,
     RefusedByEngine,
     StartFailed,
+    WorkspaceGone,
 )
 from jobd.jobs.port.hints import Hint
 from jobd.jobs.port.model import (
@@ -93,8 +94,11 @@ class FakeOrchestrator(Controls):
         if job is None or job.ref != order.ref or not job.has_run:
             if job is not None:
                 self._world.remove(job)
+            for name, source in order.sources.items():
+                if self._world.of_uid(source) is None:
+                    raise WorkspaceGone(f"the workspace of job {name!r} is gone")
             files = unpacked(order.files, order.spec.workspace)
-            job = Job(order.ref, order.spec, files, owner_of(order.spec.user))
+            job = Job(order.ref, order.spec, files, owner_of(order.spec.user), dict(order.sources))
             job.worker = self._world.new_container(order.ref)
             job.sidecar = self._world.new_container(order.ref) if order.sidecar else None
             self._world.put(job)
@@ -186,9 +190,11 @@ class FakeOrchestrator(Controls):
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes this job's containers, and without a role its volume."""
         self._here("remove")
-        job = self._world.jobs.get(ref.id)
-        if job is None or job.ref.uid != ref.uid:
+        job = self._world.of_uid(ref)
+        if job is None:
             return
+        if role is None:
+            self._check_unmounted(ref)
         if role is not None:
             self._world.drop(job, role)
         else:
@@ -202,7 +208,17 @@ class FakeOrchestrator(Controls):
             return
         if any(box is not None and box.running for box in (job.worker, job.sidecar)):
             raise EngineUnavailable("a container still runs")
+        self._check_unmounted(ref)
         self._world.remove(job)
+
+    def _check_unmounted(self, ref: JobRef) -> None:
+        users = [
+            job.ref.id
+            for job in self._world.jobs.values()
+            if job.sidecar is not None and any(source.uid == ref.uid for source in job.sources.values())
+        ]
+        if users:
+            raise RefusedByEngine(f"the workspace of job {ref.id} is in use by job {users[0]}")
 
     def release_run(self, ref: JobRef) -> None:
         """Notes that the job's run is over."""

@@ -17,6 +17,7 @@ from jobd.jobs.state import actions, facts
 from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.next_action import AMBIGUOUS_START, next_action
 from jobd.jobs.state.parts import Started, Starting
+from jobd.jobs.state.scheduling import Awaited
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write
 from jobd.wire.job import Callback, Dependency, JobSpec, Output
@@ -84,7 +85,13 @@ class Life(JobInvariants):
         self.boots, self.offset = 1, 0.0
         self.skew = timedelta(0)
         self.record = new_record(
-            self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1", after=after
+            self.spec,
+            now=START,
+            owner=None,
+            digest="",
+            has_spool=has_spool,
+            boot="boot-1",
+            after=[Awaited(uid=name, id=name) for name in after],
         )
         self.had_files = has_spool
         self.engine_stopped = False

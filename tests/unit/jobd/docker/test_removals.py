@@ -26,6 +26,10 @@ FORCED = {
     ): "of another attempt or job: its end is recorded before the name is given on",
     ("jobs/run/execution.py", "remove"): "the job is over and deleted, or the attempt before is over",
     ("jobs/run/supervisor.py", "_carry_out"): "the same, as `next_action` asks for it",
+    (
+        "jobs/run/execution.py",
+        "remove_sidecar",
+    ): "the job is over, and its sidecar has an earlier job's workspace mounted",
     ("jobs/retention/retention.py", "_remove_containers_of"): "the job is over, and so is its retention",
     ("jobs/retention/orphans.py", "remove"): "no job has it, and had it a whole interval ago",
 }

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jobd.jobs.port.model import LogCursor
 from jobd.jobs.state import actions, facts, retry
+from jobd.jobs.state.handover import Source
 from jobd.jobs.state.parts import (
     ArtifactState,
     CancelRequest,
@@ -38,7 +39,7 @@ SPEC = JobSpec(id="a", image="b", retries=3)
 
 KEPT = frozenset(
     """
-    uid id created_at version image image_digest owner spec_digest has_spool token clock.boot clock.offset
+    uid id created_at version image image_digest owner spec_digest has_spool token sources clock.boot clock.offset
     events.count events.sequence events.started log.seq log.size_bytes log.is_full log.announced
     cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s scheduling.cpu scheduling.memory_mb
     scheduling.priority scheduling.group scheduling.gpus scheduling.after retried_from.uid retried_from.id
@@ -74,6 +75,7 @@ def full() -> Record:
         spec_digest="d",
         has_spool=True,
         token="t",
+        sources=[Source(uid="u3", id="c")],
         retried_from=RetriedFrom(uid="u3", id="c"),
         scheduling=Scheduling(
             priority=3,
