@@ -188,7 +188,7 @@ async def test_the_end_of_the_reader_frees_the_workspace_on_the_engine(system: A
 
 
 async def test_a_sidecar_that_outlives_its_job_is_removed_with_the_jobs_containers(system: Any) -> None:
-    """jobd is killed, or the engine is away, between the reader's end and the removal of its sidecar."""
+    """A kill of jobd, or an engine that is away, comes between the reader's end and the removal of its sidecar."""
     await completed(system, "a")
     second = await running(system, "b", files("a"))
     removing = system.engine.remove
