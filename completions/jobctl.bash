@@ -10,6 +10,28 @@ _jobctl_offer() {
 _jobctl_files() {
     compopt -o default
 }
+# Offers, after NAME=, local paths; after NAME=job: ids, and after NAME=job:ID/ the paths in the job's workspace.
+_jobctl_pair() {
+    local line start="${cur%%=job:*}=job:"
+    if [[ "$cur" != *=job:* ]]; then
+        [[ "$cur" == *=* ]] && _jobctl_files
+        return
+    fi
+    compopt -o nospace
+    line="${cur#"$start"}"
+    if [[ "$line" == */* ]]; then
+        line="${line//\\/}"
+        while IFS= read -r line; do
+            line="$start${line/:/\/}"
+            COMPREPLY+=("$(printf %q "${line:cut}")")
+        done < <(jobctl __paths "${line/\//:}" 2>/dev/null)
+    else
+        for line in $(jobctl ls -q -a --limit 200 2>/dev/null) @last; do
+            line="$start$line/"
+            [[ "$line" == "$cur"* ]] && COMPREPLY+=("${line:cut}")
+        done
+    fi
+}
 # Offers ids with a colon, and after the colon the paths in the job's workspace.
 _jobctl_source() {
     local line
@@ -110,7 +132,7 @@ _jobctl() {
         run:--name) return ;;
         run:-e|run:--env) return ;;
         run:--env-file) _jobctl_files; return ;;
-        run:--secret) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        run:--secret) _jobctl_pair; return ;;
         run:-w|run:--workdir) return ;;
         run:-m|run:--memory) return ;;
         run:--cpus) return ;;
@@ -120,8 +142,8 @@ _jobctl() {
         run:--retry-on) _jobctl_offer "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error"; return ;;
         run:-l|run:--label) return ;;
         run:--meta) return ;;
-        run:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
-        run:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        run:--in) _jobctl_pair; return ;;
+        run:--out) _jobctl_pair; return ;;
         run:--write) return ;;
         run:--read) return ;;
         run:--priority) return ;;
@@ -145,7 +167,7 @@ _jobctl() {
         submit:--name) return ;;
         submit:-e|submit:--env) return ;;
         submit:--env-file) _jobctl_files; return ;;
-        submit:--secret) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        submit:--secret) _jobctl_pair; return ;;
         submit:-w|submit:--workdir) return ;;
         submit:-m|submit:--memory) return ;;
         submit:--cpus) return ;;
@@ -155,8 +177,8 @@ _jobctl() {
         submit:--retry-on) _jobctl_offer "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error"; return ;;
         submit:-l|submit:--label) return ;;
         submit:--meta) return ;;
-        submit:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
-        submit:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        submit:--in) _jobctl_pair; return ;;
+        submit:--out) _jobctl_pair; return ;;
         submit:--write) return ;;
         submit:--read) return ;;
         submit:--priority) return ;;

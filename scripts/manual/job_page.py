@@ -12,6 +12,7 @@ from scripts.manual.words import (
     ARTIFACT_FIELDS,
     CALLBACK_FIELDS,
     DEPENDENCY_FIELDS,
+    EARLIER_JOB,
     EXAMPLE,
     GLOBS,
     IN_OUT,
@@ -53,6 +54,7 @@ def job_page() -> str:
         body += f".SS {escaped(kind)}\n" + tagged("in", source) + (tagged("out", out) if out else "")
         own = {name: ARTIFACT_FIELDS[name] for name in encoded_names(struct) if name not in ("in", "out")}
         body += struct_fields(struct, {**own, "in": "", "out": ""}, leave_out=("in", "out"))
+    body += section("FILES OF AN EARLIER JOB") + "".join(text(each) for each in EARLIER_JOB)
     body += section("GLOBS") + "".join(text(each) for each in GLOBS)
     body += section("EXAMPLE") + ".nf\n" + "".join(line(each) for each in EXAMPLE.splitlines()) + ".fi\n"
     reasons = ", ".join(sorted({*REASONS, "exit-code", "start-failed"}))
