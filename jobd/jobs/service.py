@@ -13,7 +13,6 @@ from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from jobd.jobs.admission.earlier_jobs import no_workspace
 from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.port.errors import FilesNotKept, NoSuchFile
-from jobd.jobs.port.model import JobRef
 from jobd.jobs.port.protocols import Files
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.retention.retention import Retention
@@ -145,6 +144,7 @@ class JobService:
             NotFound: no such job. Conflict: another job takes files of the job's workspace.
         """
         row = await self._row(job_id)
+        await self._check_not_taken(row)
         if readers := self._holds.begin_deletion(row.uid):
             raise Conflict(_needed(job_id, readers), code="needed")
         try:
@@ -161,6 +161,18 @@ class JobService:
         await self._store.hide(job_id)
         # After the request is stored: before, the supervisor of an ended job has nothing to do.
         self._supervisors.start(supervisor)
+
+    async def _check_not_taken(self, row: JobRow) -> None:
+        """Raises Conflict if another job that is not removed has taken over the job's workspace."""
+        try:
+            taker = self._current(row).taken_by
+        except UnreadableJob:
+            return
+        if taker is not None and (await self._store.liveness([taker.uid])).get(taker.uid):
+            raise Conflict(
+                f"job {row.id!r} is not removed: job {taker.id!r} has taken over its workspace; remove that job first",
+                code="needed",
+            )
 
     async def uid_of(self, job_id: str) -> str:
         """Returns the uid of the newest job with this id, readable or not. Raises NotFound."""
@@ -200,8 +212,7 @@ class JobService:
             return kept  # the same bytes as in the workspace: nothing changes it after the job's end
         if record.worker_id is None or record.removal is not None:
             raise NotFound(no_workspace(record), code="no-workspace")
-        ref = JobRef(record.uid, record.id, record.attempt.number)
-        stream = self._engine.open_tar(ref, container_path(spec, path))
+        stream = self._engine.open_tar(record.workspace_ref, container_path(spec, path))
         try:
             first = await anext(stream)
         except StopAsyncIteration:

@@ -62,6 +62,10 @@ class Jobs(JobRows, JobsById, Protocol):
         """Returns one page of jobs. Raises ValueError: the cursor is not from a page."""
         ...
 
+    async def liveness(self, uids: Iterable[str]) -> dict[str, bool]:
+        """Returns, for each of these uids that a job has, whether the job is live."""
+        ...
+
     async def hide(self, job_id: str) -> None:
         """Hides the ended jobs with this id."""
         ...

@@ -110,8 +110,11 @@ def needed_by(record: Record) -> frozenset[tuple[str, bool]]:
     """Returns the jobs whose workspaces the job needs, by uid, and whether the job reads their files. Pure.
 
     A source of files is needed to the job's end: its containers have the workspace mounted, and a repeated attempt copies again. A job
-    that is only awaited keeps its workspace until the command may start.
+    that is only awaited keeps its workspace until the command may start. A job that has taken over a workspace needs it until the job's own
+    containers are removed.
     """
+    if record.takes is not None and record.removal is None:
+        return frozenset({(record.takes.workspace.uid, True)})
     if record.ended:
         return frozenset()
     waits = isinstance(record.state, _BEFORE_THE_RUN)

@@ -94,13 +94,13 @@ class Creation:
         order = making.order
         await self._network.ensure()
         try:
-            created = await _completed(self._make(making))
+            created = await completed(self._make(making))
         except _NameTaken:
-            if adopted := await _completed(self._adopted(making)):
+            if adopted := await completed(self._adopted(making)):
                 return adopted, False
             await self._remove_stale(order.ref)
             try:
-                created = await _completed(self._make(making))
+                created = await completed(self._make(making))
             except _NameTaken as error:
                 what = f"{error} was created again while jobd replaced it"
                 raise EngineUnavailable(what, answered=True) from error
@@ -251,7 +251,7 @@ class _NameTaken(Exception):
     """The name of a container or volume is taken."""
 
 
-async def _completed(work: Coroutine[Any, Any, T]) -> T:
+async def completed(work: Coroutine[Any, Any, T]) -> T:
     """Returns what `work` returns. A cancelled caller waits for the end of `work`: no container appears after that."""
     task = asyncio.create_task(work)
     try:

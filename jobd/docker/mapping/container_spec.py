@@ -196,14 +196,12 @@ def network(settings: DockerSettings, sandbox_id: str | None = None) -> Body:
 def _workspace(order: WorkOrder, settings: DockerSettings, making: str, target: str) -> Body:
     # NoCopy: the image's files at this path, above all links, must not get into the volume.
     # Labels: if the volume was removed meanwhile, the engine creates it again, and it needs jobd's labels.
+    ref = order.workspace_of or order.ref
     return {
         "Type": "volume",
-        "Source": labels.volume_name(order.ref.id),
+        "Source": labels.volume_name(ref.id),
         "Target": target,
-        "VolumeOptions": {
-            "NoCopy": True,
-            "Labels": volume_labels(order.ref, settings.instance, making),
-        },
+        "VolumeOptions": {"NoCopy": True, "Labels": volume_labels(ref, settings.instance, making)},
     }
 
 

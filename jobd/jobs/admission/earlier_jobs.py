@@ -50,7 +50,8 @@ async def earlier_jobs(spec: JobSpec, repository: JobRepository, reservation: Re
         source = await _source(repository, uid, job_id, field_name)
         if not source.ended and job_id not in awaited:
             found.after.append(Awaited(uid=uid, id=job_id))
-        found.sources.append(Source(uid=uid, id=job_id))
+        workspace = source.takes.workspace if source.takes else None
+        found.sources.append(Source(uid=uid, id=job_id, workspace=workspace))
     found.sources.extend(
         Source(uid=one.uid, id=one.id, files=False) for one in found.after if one.id not in readers
     )

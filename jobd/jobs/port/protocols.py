@@ -57,7 +57,9 @@ class Preparing(Protocol):
 
         A cancel interrupts a pull and the transfer of files. The cancelled call ends after the requests that it has sent: then no
         further container appears.
-        Raises: ImageUnavailable, with a remedy. WorkspaceGone: a source has no workspace. RefusedByEngine.
+        With `workspace_of`, creates only the sidecar, if needed, on that workspace, and returns the id of the worker that has run there.
+
+        Raises: ImageUnavailable, with a remedy. WorkspaceGone: a source, or `workspace_of`, has no workspace. RefusedByEngine.
         """
         ...
 

@@ -84,12 +84,15 @@ class FakeOrchestrator(Controls):
         """Finds every image that is not in `missing_images`; reports progress only for a pull. Reuses containers of this attempt that
         have run; creates the others again.
         """
-        if not order.image_ready:
+        if not order.image_ready and order.workspace_of is None:
             await self._pull(order, progress)
         self._here("create")
-        self._find(order.spec.image)
+        if order.workspace_of is None:
+            self._find(order.spec.image)
         if self.refuse_create is not None:
             raise RefusedByEngine(self.refuse_create)
+        if order.workspace_of is not None:
+            return self._prepare_outputs(order, order.workspace_of)
         job = self._world.jobs.get(order.ref.id)
         if job is None or job.ref != order.ref or not job.has_run:
             if job is not None:
@@ -105,6 +108,23 @@ class FakeOrchestrator(Controls):
         if job.worker is None:
             job.worker = self._world.new_container(order.ref)  # created again beside a sidecar that has run
         return Created(job.worker.facts.id, job.sidecar.facts.id if job.sidecar else None)
+
+    def _prepare_outputs(self, order: WorkOrder, workspace_of: JobRef) -> Created:
+        """Creates the sidecar on the workspace of an earlier job, whose worker has run."""
+        root = self._world.find(workspace_of)
+        if root is None or root.worker is None:
+            raise WorkspaceGone(f"the workspace of job {workspace_of.id!r} is gone")
+        if not order.sidecar:
+            return Created(root.worker.facts.id, None)
+        job = self._world.jobs.get(order.ref.id)
+        if job is None or job.ref != order.ref or not job.has_run:
+            if job is not None:
+                self._world.remove(job)
+            job = Job(order.ref, order.spec, root.files, root.owner, {root.ref.id: root.ref})
+            job.sidecar = self._world.new_container(order.ref)
+            self._world.put(job)
+        assert job.sidecar is not None
+        return Created(root.worker.facts.id, job.sidecar.facts.id)
 
     def _find(self, image: str) -> None:
         if image in self.missing_images:
