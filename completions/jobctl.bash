@@ -222,9 +222,9 @@ _jobctl() {
         wait:-o|wait:--output) _jobctl_offer "table wide json yaml name"; return ;;
         retry:-l|retry:--label) return ;;
         retry:--name) return ;;
-        retry:--secret) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
-        retry:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
-        retry:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        retry:--secret) _jobctl_pair; return ;;
+        retry:--in) _jobctl_pair; return ;;
+        retry:--out) _jobctl_pair; return ;;
         retry:--after) return ;;
         retry:--host) return ;;
         retry:-o|retry:--output) _jobctl_offer "table wide json yaml name"; return ;;
@@ -288,7 +288,7 @@ _jobctl() {
         explain) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         logs) flags="-l --label -f --follow --tail --since -t --timestamps --stream --raw --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         wait) flags="-l --label --any --timeout --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
-        retry) flags="--failed -l --label --name --secret --in --out --after --host -o --output --json"; words="$(jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null) @last" ;;
+        retry) flags="--failed -l --label --name --secret --in --out --outputs --after --host -o --output --json"; words="$(jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null) @last" ;;
         cancel) flags="-l --label --grace --signal --reason --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         rm) flags="-f --force --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; : ;;
