@@ -9,7 +9,7 @@ from jobd.jobs.admission.earlier_jobs import no_workspace
 from jobd.jobs.state.handover import Takeover, Workspace
 from jobd.jobs.state.parts import Ended
 from jobd.jobs.state.record import Record
-from jobd.jobs.storage import Jobs
+from jobd.jobs.storage import Liveness
 
 REPEATABLE = frozenset({"output-failed", "output-too-large"})
 """The reasons of jobs whose worker has succeeded and whose outputs have failed."""
@@ -26,7 +26,7 @@ def check_adds_nothing(given: dict[str, object]) -> None:
             )
 
 
-async def takeover_of(record: Record, store: Jobs) -> Takeover:
+async def takeover_of(record: Record, store: Liveness) -> Takeover:
     """Returns what a job that repeats the outputs of this job takes over.
 
     Raises:

@@ -40,8 +40,8 @@ SPECS_AT_ONCE = 8
 @dataclass(frozen=True, slots=True)
 class Resubmission:
     """A request to run the ended job `job_id` anew. `new_id` None: jobd derives an id. `secrets`: the values of the job's secrets.
-    `after` None: the job's own dependencies, as far as they were not met. `files`, `files_digest`: see `Submission`. `outputs`: repeats only the outputs, on the workspace that is
-    still there.
+    `after` None: the job's own dependencies, as far as they were not met. `files`, `files_digest`: see `Submission`. `outputs`: repeats only
+    the outputs, on the workspace that is still there.
     """
 
     job_id: str
@@ -125,7 +125,7 @@ class Resubmitter:
             if row is None:
                 break
             record, spec = record_of(row), spec_of(row)
-            fixed = request.new_id or next_retry_id(retry_prefix(record.id), ())
+            fixed = retry_prefix(record.id) if request.new_id is None else request.new_id
             again = replace(checked(replace(spec, id=fixed, secrets={}, after=[])), secrets=spec.secrets)
             submission = Submission(
                 spec=again,
@@ -140,9 +140,8 @@ class Resubmitter:
             takes = await takeover_of(record, self._store)
             outputs_of = OutputsOf(record, takes, _had_files(record, row, spec))
             submission = dataclasses.replace(submission, outputs_of=outputs_of)
-            with suppress(
-                StaleJob
-            ):  # the ended job has changed since it was read: another retry, or its removal
+            # StaleJob: the ended job has changed since it was read, by another retry or its removal.
+            with suppress(StaleJob):
                 if request.new_id is not None:
                     return await self._submitter.submit(submission)
                 return await self._submit_under_free_id(record, submission)
@@ -155,11 +154,8 @@ class Resubmitter:
             return None
         record = record_of(row)
         digest = self._submitter.fingerprint(submission)
-        return (
-            record
-            if is_same_submission(record, digest, submission.retried_from, outputs_alone=outputs_alone)
-            else None
-        )
+        origin = submission.retried_from
+        return record if is_same_submission(record, digest, origin, outputs_alone=outputs_alone) else None
 
     async def _check_ends(self, record: Record, spec: JobSpec) -> None:
         """Raises Conflict: a dependency of the old job has ended so that the new job would be cancelled at once."""
