@@ -168,7 +168,8 @@ class JobService:
             taker = self._current(row).taken_by
         except UnreadableJob:
             return
-        if taker is not None and (await self._store.liveness([taker.uid])).get(taker.uid):
+        holder = None if taker is None else await self._store.get_by_uid(taker.uid)
+        if taker is not None and holder is not None and holder.live and not holder.hidden:
             raise Conflict(
                 f"job {row.id!r} is not removed: job {taker.id!r} has taken over its workspace; remove that job first",
                 code="needed",

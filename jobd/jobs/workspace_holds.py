@@ -113,7 +113,7 @@ def needed_by(record: Record) -> frozenset[tuple[str, bool]]:
     that is only awaited keeps its workspace until the command may start. A job that has taken over a workspace needs it until the job's own
     containers are removed.
     """
-    if record.takes is not None and record.removal is None:
+    if record.takes is not None and record.removal is None and not record.is_deleted:
         return frozenset({(record.takes.workspace.uid, True)})
     if record.ended:
         return frozenset()

@@ -1,15 +1,17 @@
-"""Files of an earlier job as another job's input, through jobd, jobctl and the engine: also while jobd is killed."""
+"""Files of an earlier job as another job's input, and an earlier job's outputs again, through jobd, jobctl and the engine."""
 
 import shlex
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import docker
 import docker.errors
 import pytest
 
-from tests.support.daemon import Daemon, until
+from tests.support.daemon import Daemon, Receiver, until
+from tests.support.ports import closed_port
 
 SHORT = {"JOB_RETENTION": "1s", "MAINTENANCE_INTERVAL": "200ms"}
 
@@ -142,3 +144,55 @@ def test_a_file_with_holes_that_is_larger_than_the_disk_comes(
     line = f"stat -c '%s %b' g; {shlex.join(['rm', 'g'])}"
     done = run(daemon, f"{job_id}-b", worker_image, line, "--in", f"g=job:{job_id}-a/f")
     assert done.stdout.split() == [made.stdout.strip(), "0"], done.stderr
+
+
+def test_outputs_are_repeated_without_the_work(
+    daemon: Daemon, worker_image: str, job_id: str, tmp_path: Path, docker_client: docker.DockerClient
+) -> None:
+    """The server of an upload is away; jobctl repeats the upload and the copy to the caller's disk once the server is there."""
+    with closed_port() as port:
+        url = f"http://host.docker.internal:{port}/r"
+        done = daemon.jobctl(
+            "run", "--name", job_id, "--sh", "echo run >> runs; cat runs", "--out", f"runs={url}",
+            "--out", f"runs={tmp_path}/mine", worker_image,
+        )  # fmt: skip
+        assert done.returncode == 122, done.stderr
+    assert daemon.call("GET", f"/v1/jobs/{job_id}").json["reason"] == "output-failed"
+    (tmp_path / "mine").unlink(missing_ok=True)
+    receiver = Receiver(port)
+    try:
+        again = daemon.jobctl("retry", "--outputs", "--out", f"runs={tmp_path}/mine", job_id)
+        assert again.returncode == 0, again.stderr
+        new_id = again.stdout.strip()
+        waited = daemon.jobctl("wait", new_id)
+        assert waited.returncode == 0, waited.stderr
+        assert [body for path, _, body in receiver.requests if path == "/r"] == [b"run\n"]
+    finally:
+        receiver.close()
+    assert (tmp_path / "mine").read_text() == "run\n"
+    view = daemon.call("GET", f"/v1/jobs/{new_id}").json
+    assert (view["status"], view["exitCode"], view["retriedFrom"]) == ("completed", 0, job_id)
+    with pytest.raises(docker.errors.NotFound):
+        docker_client.containers.get(f"job-{new_id}-worker")
+    refused = daemon.jobctl("retry", "--outputs", job_id)
+    assert refused.returncode != 0
+    assert f"job '{new_id}' has taken over the workspace" in refused.stderr
+    assert daemon.jobctl("rm", new_id, job_id).returncode == 0
+    until(lambda: not has_volume(docker_client, job_id), "the workspace is removed")
+
+
+def test_outputs_of_a_removed_workspace_are_refused_with_the_time(
+    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
+) -> None:
+    daemon = make_daemon(environ=SHORT).start()
+    daemon.submit(id=job_id, image=worker_image, command="true", outputs=[{"path": "nothing"}])
+    assert daemon.ended(job_id)["reason"] == "output-failed"
+
+    def refused() -> Any:
+        done = daemon.jobctl("retry", "--outputs", job_id)
+        return done if "any more" in done.stderr else None
+
+    done = until(refused, "the workspace is removed")
+    assert done.returncode != 0
+    assert f"job '{job_id}' has no workspace any more: jobd removed it at 20" in done.stderr
+    assert f"jobctl retry {job_id} runs the whole job anew" in done.stderr

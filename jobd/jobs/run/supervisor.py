@@ -288,7 +288,7 @@ class Supervisor:
             waker.cancel()
 
     def _changed(self) -> None:
-        if not self.record.ended:
+        if not self.record.ended or self.record.is_deleted:
             self._deps.holds.follow(self.record)
         self._slot.follow(self.record)
         self._wake.set()

@@ -257,6 +257,19 @@ async def test_the_removal_of_the_new_job_gives_the_workspace_back(system: Any) 
     assert (await system.ended(await repeat(system), tick_s=0.1)).status == "completed"
 
 
+async def test_both_jobs_can_be_deleted_at_once(system: Any) -> None:
+    """The engine refuses the removal of the workspace until the new job's sidecar is removed."""
+    await output_failed(system)
+    await system.ended(await repeat(system), tick_s=0.1)
+    await asyncio.sleep(0.05)
+    await system.service.delete("a-retry-1", "x")
+    await system.service.delete("a", "x")
+    async with asyncio.timeout(5):
+        while await system.engine.refs():
+            system.clock.advance(1)
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("phase", ["queued", "pulling", "inputs", "outputs"])
 async def test_a_kill_in_any_phase_changes_nothing(
     system: Any, phase: str, monkeypatch: pytest.MonkeyPatch
