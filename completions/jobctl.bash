@@ -10,6 +10,28 @@ _jobctl_offer() {
 _jobctl_files() {
     compopt -o default
 }
+# Offers, after NAME=, local paths; after NAME=job: ids, and after NAME=job:ID/ the paths in the job's workspace.
+_jobctl_pair() {
+    local line start="${cur%%=job:*}=job:"
+    if [[ "$cur" != *=job:* ]]; then
+        [[ "$cur" == *=* ]] && _jobctl_files
+        return
+    fi
+    compopt -o nospace
+    line="${cur#"$start"}"
+    if [[ "$line" == */* ]]; then
+        line="${line//\\/}"
+        while IFS= read -r line; do
+            line="$start${line/:/\/}"
+            COMPREPLY+=("$(printf %q "${line:cut}")")
+        done < <(jobctl __paths "${line/\//:}" 2>/dev/null)
+    else
+        for line in $(jobctl ls -q -a --limit 200 2>/dev/null) @last; do
+            line="$start$line/"
+            [[ "$line" == "$cur"* ]] && COMPREPLY+=("${line:cut}")
+        done
+    fi
+}
 # Offers ids with a colon, and after the colon the paths in the job's workspace.
 _jobctl_source() {
     local line
@@ -111,7 +133,7 @@ _jobctl() {
         run:--name) return ;;
         run:-e|run:--env) return ;;
         run:--env-file) _jobctl_files; return ;;
-        run:--secret) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        run:--secret) _jobctl_pair; return ;;
         run:-w|run:--workdir) return ;;
         run:-m|run:--memory) return ;;
         run:--cpus) return ;;
@@ -121,8 +143,8 @@ _jobctl() {
         run:--retry-on) _jobctl_offer "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error"; return ;;
         run:-l|run:--label) return ;;
         run:--meta) return ;;
-        run:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
-        run:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        run:--in) _jobctl_pair; return ;;
+        run:--out) _jobctl_pair; return ;;
         run:--write) return ;;
         run:--read) return ;;
         run:--priority) return ;;
@@ -147,7 +169,7 @@ _jobctl() {
         submit:--name) return ;;
         submit:-e|submit:--env) return ;;
         submit:--env-file) _jobctl_files; return ;;
-        submit:--secret) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        submit:--secret) _jobctl_pair; return ;;
         submit:-w|submit:--workdir) return ;;
         submit:-m|submit:--memory) return ;;
         submit:--cpus) return ;;
@@ -157,8 +179,8 @@ _jobctl() {
         submit:--retry-on) _jobctl_offer "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error"; return ;;
         submit:-l|submit:--label) return ;;
         submit:--meta) return ;;
-        submit:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
-        submit:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        submit:--in) _jobctl_pair; return ;;
+        submit:--out) _jobctl_pair; return ;;
         submit:--write) return ;;
         submit:--read) return ;;
         submit:--priority) return ;;
@@ -186,7 +208,7 @@ _jobctl() {
         sweep:--sh) return ;;
         sweep:-e|sweep:--env) return ;;
         sweep:--env-file) _jobctl_files; return ;;
-        sweep:--secret) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        sweep:--secret) _jobctl_pair; return ;;
         sweep:-w|sweep:--workdir) return ;;
         sweep:-m|sweep:--memory) return ;;
         sweep:--cpus) return ;;
@@ -196,8 +218,8 @@ _jobctl() {
         sweep:--retry-on) _jobctl_offer "exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error"; return ;;
         sweep:-l|sweep:--label) return ;;
         sweep:--meta) return ;;
-        sweep:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
-        sweep:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        sweep:--in) _jobctl_pair; return ;;
+        sweep:--out) _jobctl_pair; return ;;
         sweep:--write) return ;;
         sweep:--read) return ;;
         sweep:--priority) return ;;
@@ -258,9 +280,9 @@ _jobctl() {
         group:-o|group:--output) _jobctl_offer "table wide json yaml name"; return ;;
         retry:-l|retry:--label) return ;;
         retry:--name) return ;;
-        retry:--secret) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
-        retry:--in) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
-        retry:--out) [[ "$cur" == *=* ]] && _jobctl_files; return ;;
+        retry:--secret) _jobctl_pair; return ;;
+        retry:--in) _jobctl_pair; return ;;
+        retry:--out) _jobctl_pair; return ;;
         retry:--after) return ;;
         retry:--host) return ;;
         retry:-o|retry:--output) _jobctl_offer "table wide json yaml name"; return ;;
@@ -331,7 +353,7 @@ _jobctl() {
         pause) flags="--running --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         resume) flags="--host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         group) flags="--max --no-max --running --host -o --output --json"; group=1 ;;
-        retry) flags="--failed -l --label --name --secret --in --out --after --host -o --output --json"; words="$(jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null) @last" ;;
+        retry) flags="--failed -l --label --name --secret --in --out --outputs --after --host -o --output --json"; words="$(jobctl ls -q --status completed,failed,cancelled --limit 200 2>/dev/null) @last" ;;
         cancel) flags="-l --label --set --grace --signal --reason --host -o --output --json"; words="$(jobctl ls -q --status accepted,running --limit 200 2>/dev/null) @last" ;;
         rm) flags="-f --force --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; : ;;

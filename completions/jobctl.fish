@@ -10,6 +10,15 @@ function __jobctl_source
     if string match -q '*:*' -- $typed; jobctl __paths $typed 2>/dev/null
     else; jobctl ls -q -a --limit 200 2>/dev/null | string replace -r '$' ':'; echo @last:; end
 end
+function __jobctl_input
+    set -l typed (commandline -ct)
+    string match -q '*=job:*' -- $typed; or return
+    set -l start (string replace -r '=job:.*$' '=job:' -- $typed)
+    set -l rest (string replace -r '^.*?=job:' '' -- $typed)
+    if string match -q '*/*' -- $rest
+        for path in (jobctl __paths (string replace / : -- $rest) 2>/dev/null); echo $start(string replace : / -- $path); end
+    else; for id in (jobctl ls -q -a --limit 200 2>/dev/null) @last; echo $start$id/; end; end
+end
 function __jobctl_second; test (count (commandline -opc)) -ge 3; end
 # Prints what the cursor is at, after the command $argv[1]: an option or the image (first), only the image (image), the value of
 # an option (value), or a word of the command after the image (command). $argv[2] matches a word that a value follows.
@@ -50,7 +59,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l sh -x -d
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l name -x -d 'The job\'s id. [the image\'s name and random characters]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s e -l env -x -d 'An environment variable; without a value, jobctl\'s own'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l env-file -r -F -d 'Environment variables, one a line; export and quotes as in a shell, but no expansion'
-complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l secret -r -F -d 'Give only the worker the file\'s text at /run/secrets/NAME, in memory'
+complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l secret -r -F -a '(__jobctl_input)' -d 'Give only the worker the file\'s text at /run/secrets/NAME, in memory'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s w -l workdir -x -d 'Where the workspace is mounted; also the working directory. [/workspace]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s m -l memory -x -d 'Memory limit with a unit: 512m, 2g. [512m]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l cpus -x -d 'CPU limit, for instance 0.5. [1]'
@@ -60,8 +69,8 @@ complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l retries 
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l retry-on -x -a 'exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error' -d 'Retry only after these exit codes or reasons: exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine, engine-error'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s l -l label -x -d 'A label, for ls --label'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l meta -x -d 'Data that every event of the job contains'
-complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l in -r -F -d 'Copy a URL, local file or folder to PATH in the workspace'
-complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l out -r -F -d 'After success, upload PATH to a URL, or copy it to the local DEST; into the folder DEST where that ends in / or is a dot; - is stdout, and the log then goes to stderr. With -d, jobctl fetch copies it'
+complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l in -r -F -a '(__jobctl_input)' -d 'Copy a URL, local file or folder to PATH in the workspace; job:ID/PATH is a file or folder of an earlier job'
+complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l out -r -F -a '(__jobctl_input)' -d 'After success, upload PATH to a URL, or copy it to the local DEST; into the folder DEST where that ends in / or is a dot; - is stdout, and the log then goes to stderr. With -d, jobctl fetch copies it'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l write -x -d 'Write TEXT to PATH before the command starts'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l read -x -d 'After success, put the content of PATH into an event'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l priority -x -d 'Start before waiting jobs with a lower one, -100 to 100. [0]'
@@ -93,7 +102,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l sh -x
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l name -x -d 'The job\'s id. [the image\'s name and random characters]'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s e -l env -x -d 'An environment variable; without a value, jobctl\'s own'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l env-file -r -F -d 'Environment variables, one a line; export and quotes as in a shell, but no expansion'
-complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l secret -r -F -d 'Give only the worker the file\'s text at /run/secrets/NAME, in memory'
+complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l secret -r -F -a '(__jobctl_input)' -d 'Give only the worker the file\'s text at /run/secrets/NAME, in memory'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s w -l workdir -x -d 'Where the workspace is mounted; also the working directory. [/workspace]'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s m -l memory -x -d 'Memory limit with a unit: 512m, 2g. [512m]'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l cpus -x -d 'CPU limit, for instance 0.5. [1]'
@@ -103,8 +112,8 @@ complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l retri
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l retry-on -x -a 'exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error' -d 'Retry only after these exit codes or reasons: exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine, engine-error'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s l -l label -x -d 'A label, for ls --label'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l meta -x -d 'Data that every event of the job contains'
-complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l in -r -F -d 'Copy a URL, local file or folder to PATH in the workspace'
-complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l out -r -F -d 'After success, upload PATH to a URL, or copy it to the local DEST; into the folder DEST where that ends in / or is a dot; - is stdout, and the log then goes to stderr. With -d, jobctl fetch copies it'
+complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l in -r -F -a '(__jobctl_input)' -d 'Copy a URL, local file or folder to PATH in the workspace; job:ID/PATH is a file or folder of an earlier job'
+complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l out -r -F -a '(__jobctl_input)' -d 'After success, upload PATH to a URL, or copy it to the local DEST; into the folder DEST where that ends in / or is a dot; - is stdout, and the log then goes to stderr. With -d, jobctl fetch copies it'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l write -x -d 'Write TEXT to PATH before the command starts'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l read -x -d 'After success, put the content of PATH into an event'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l priority -x -d 'Start before waiting jobs with a lower one, -100 to 100. [0]'
@@ -140,7 +149,7 @@ complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s d -l d
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l sh -x -d 'A shell line, which /bin/sh -c runs instead of COMMAND'
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s e -l env -x -d 'An environment variable; without a value, jobctl\'s own'
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l env-file -r -F -d 'Environment variables, one a line; export and quotes as in a shell, but no expansion'
-complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l secret -r -F -d 'Give only the worker the file\'s text at /run/secrets/NAME, in memory'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l secret -r -F -a '(__jobctl_input)' -d 'Give only the worker the file\'s text at /run/secrets/NAME, in memory'
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s w -l workdir -x -d 'Where the workspace is mounted; also the working directory. [/workspace]'
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s m -l memory -x -d 'Memory limit with a unit: 512m, 2g. [512m]'
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l cpus -x -d 'CPU limit, for instance 0.5. [1]'
@@ -150,8 +159,8 @@ complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l retrie
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l retry-on -x -a 'exit-code timeout oom-killed lost start-failed image-not-found input-failed refused-by-engine engine-error' -d 'Retry only after these exit codes or reasons: exit-code, timeout, oom-killed, lost, start-failed, image-not-found, input-failed, refused-by-engine, engine-error'
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -s l -l label -x -d 'A label, for ls --label'
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l meta -x -d 'Data that every event of the job contains'
-complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l in -r -F -d 'Copy a URL, local file or folder to PATH in the workspace'
-complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l out -r -F -d 'After success, upload PATH to a URL, or copy it to the local DEST; into the folder DEST where that ends in / or is a dot; - is stdout, and the log then goes to stderr. With -d, jobctl fetch copies it'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l in -r -F -a '(__jobctl_input)' -d 'Copy a URL, local file or folder to PATH in the workspace; job:ID/PATH is a file or folder of an earlier job'
+complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l out -r -F -a '(__jobctl_input)' -d 'After success, upload PATH to a URL, or copy it to the local DEST; into the folder DEST where that ends in / or is a dot; - is stdout, and the log then goes to stderr. With -d, jobctl fetch copies it'
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l write -x -d 'Write TEXT to PATH before the command starts'
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l read -x -d 'After success, put the content of PATH into an event'
 complete -c jobctl -n 'contains -- (__jobctl_place_sweep) first value' -l priority -x -d 'Start before waiting jobs with a lower one, -100 to 100. [0]'
@@ -265,9 +274,10 @@ complete -c jobctl -n __jobctl_bare -a retry -d 'Run ended jobs anew under new i
 complete -c jobctl -n '__fish_seen_subcommand_from retry' -l failed -d 'Of these jobs, run only the failed ones that were not retried yet'
 complete -c jobctl -n '__fish_seen_subcommand_from retry' -s l -l label -x -d 'With --failed: all jobs with this label'
 complete -c jobctl -n '__fish_seen_subcommand_from retry' -l name -x -d 'The new job\'s id. [the old id and -retry-N]'
-complete -c jobctl -n '__fish_seen_subcommand_from retry' -l secret -r -F -d 'The text of a secret of the job again; jobd does not keep it'
-complete -c jobctl -n '__fish_seen_subcommand_from retry' -l in -r -F -d 'A local file or folder of the job again'
-complete -c jobctl -n '__fish_seen_subcommand_from retry' -l out -r -F -d 'The local destination of one of the job\'s outputs, for wait and fetch. [the one of the old job]'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l secret -r -F -a '(__jobctl_input)' -d 'The text of a secret of the job again; jobd does not keep it'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l in -r -F -a '(__jobctl_input)' -d 'A local file or folder of the job again'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l out -r -F -a '(__jobctl_input)' -d 'The local destination of one of the job\'s outputs, for wait and fetch. [the one of the old job]'
+complete -c jobctl -n '__fish_seen_subcommand_from retry' -l outputs -d 'Repeat only the outputs of a job that ended with output-failed, on its workspace; the command does not run again'
 complete -c jobctl -n '__fish_seen_subcommand_from retry' -l after -x -d 'Start after this job (a whole id, or @last). [those that the old job still waited for]'
 complete -c jobctl -n '__fish_seen_subcommand_from retry' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
 complete -c jobctl -n '__fish_seen_subcommand_from retry' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'

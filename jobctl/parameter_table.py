@@ -189,6 +189,7 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
         "--secret": ("secret", "texts"),
         "--in": ("inputs", "texts"),
         "--out": ("outputs", "texts"),
+        "--outputs": ("only_outputs", "flag"),
         "--after": ("after", "texts"),
     }, (("ids", False, True),), True),
     "cancel": ({

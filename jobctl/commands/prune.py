@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from jobctl.connection.client import job_path
 from jobctl.connection.session import session_of
-from jobctl.errors import JobctlError, Misuse, NotFound
+from jobctl.errors import Conflict, JobctlError, Misuse, NotFound
 from jobctl.flag_words import words
 from jobctl.output import output
 from jobctl.selection.listing import TERMINAL, each, filters
@@ -120,6 +120,11 @@ def _remove(client: Client, job: Job) -> bool:
         client.call("DELETE", job_path(str(job["id"])))
     except NotFound:
         return False  # removed by someone else
+    except Conflict as error:
+        if error.code != "needed":
+            raise
+        output.note(error.message)  # another job takes files of its workspace
+        return False
     return True
 
 

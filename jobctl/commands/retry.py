@@ -26,6 +26,7 @@ EXAMPLES = """
   jobctl retry trainer-3f
   jobctl wait "$(jobctl retry @last)"
   jobctl retry --failed -l sweep=7
+  jobctl retry --outputs trainer-3f
   jobctl retry --secret token=./token --in data=./data report-1
 
 jobd runs the same job again, with the spec that is stored, and prints its new id. It keeps neither the values of secrets nor the local
@@ -77,6 +78,13 @@ def retry(
             help="The local destination of one of the job's outputs, for wait and fetch. [the one of the old job]",
         ),
     ] = None,
+    only_outputs: Annotated[
+        bool,
+        typer.Option(
+            "--outputs",
+            help="Repeat only the outputs of a job that ended with output-failed, on its workspace; the command does not run again.",
+        ),
+    ] = False,
     after: Annotated[
         Texts,
         typer.Option(
@@ -100,6 +108,8 @@ def retry(
         raise Misuse("--name and --out are for one job")
     if not ids and not failed:
         raise Misuse("no job given", hint="jobctl retry ID..., or jobctl retry --failed --label KEY=VALUE")
+    if only_outputs and (secret or inputs or after):
+        raise Misuse("--outputs repeats the outputs alone: --secret, --in and --after are for the command")
     fetches = _fetches(outputs or [])
     given_secrets, entries = secrets(secret or []), _entries(inputs or [])
     given_after = _dependencies(after) if after else None
@@ -119,8 +129,11 @@ def retry(
     ):  # a dependency is older than its dependents
         try:
             _check_outputs(job, fetches)
-            dependencies = renamed_after(job, new_ids) if given_after is None else given_after
-            answer = resubmit(client, str(job["id"]), Retry(name, given_secrets, dependencies, entries))
+            dependencies = given_after
+            if dependencies is None and not only_outputs:
+                dependencies = renamed_after(job, new_ids)
+            again = Retry(name, given_secrets, dependencies, entries, only_outputs)
+            answer = resubmit(client, str(job["id"]), again)
             new_ids[str(job["id"])] = str(answer["id"])
             done.append({key: answer[key] for key in ("id", "uid", "status") if key in answer})
             done[-1]["retriedFrom"] = job["id"]

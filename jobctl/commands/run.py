@@ -19,6 +19,7 @@ EXAMPLES = """
   jobctl run -f job.yaml -e LEVEL=debug
   jobctl run --retries 3 --retry-on 75,timeout fetcher:1
   jobctl run --after @last report:1
+  jobctl run --in data=job:train-1/results report:1
   id=$(jobctl run -d -m 2g --timeout 2h trainer:1 python train.py)
 
 Put flags before IMAGE; all words after IMAGE are the command.
@@ -139,7 +140,9 @@ def run(
     inputs: Annotated[
         Texts,
         typer.Option(
-            "--in", metavar="PATH=SOURCE", help="Copy a URL, local file or folder to PATH in the workspace."
+            "--in",
+            metavar="PATH=SOURCE",
+            help="Copy a URL, local file or folder to PATH in the workspace; job:ID/PATH is a file or folder of an earlier job.",
         ),
     ] = None,
     outputs: Annotated[
@@ -253,7 +256,7 @@ def run(
 
         return run_document(session, flags, source, detach=detach)
     plan = prepare(flags, source)
-    if after and any(dependency["job"] == "@last" for dependency in plan.spec["after"]):
+    if any("@last" in text for text in (*(after or ()), *(inputs or ()))):
         from jobctl.job.last_job import with_last_job
 
         plan = with_last_job(session.client(), plan)

@@ -50,7 +50,7 @@ def bash_script(commands: Sequence[CommandWords]) -> str:
             elif option.sets:
                 values.append(f'        {pattern}) _jobctl_offer "$({SETS})"; return ;;')
             elif option.pairs:
-                values.append(f'        {pattern}) [[ "$cur" == *=* ]] && _jobctl_files; return ;;')
+                values.append(f"        {pattern}) _jobctl_pair; return ;;")
             elif option.files:
                 values.append(f"        {pattern}) _jobctl_files; return ;;")
             elif option.takes_value:
@@ -68,6 +68,28 @@ _jobctl_offer() {{
 }}
 _jobctl_files() {{
     compopt -o default
+}}
+# Offers, after NAME=, local paths; after NAME=job: ids, and after NAME=job:ID/ the paths in the job's workspace.
+_jobctl_pair() {{
+    local line start="${{cur%%=job:*}}=job:"
+    if [[ "$cur" != *=job:* ]]; then
+        [[ "$cur" == *=* ]] && _jobctl_files
+        return
+    fi
+    compopt -o nospace
+    line="${{cur#"$start"}}"
+    if [[ "$line" == */* ]]; then
+        line="${{line//\\\\/}}"
+        while IFS= read -r line; do
+            line="$start${{line/:/\\/}}"
+            COMPREPLY+=("$(printf %q "${{line:cut}}")")
+        done < <({PATHS} "${{line/\\//:}}" 2>/dev/null)
+    else
+        for line in $({IDS}) @last; do
+            line="$start$line/"
+            [[ "$line" == "$cur"* ]] && COMPREPLY+=("${{line:cut}}")
+        done
+    fi
 }}
 # Offers ids with a colon, and after the colon the paths in the job's workspace.
 _jobctl_source() {{

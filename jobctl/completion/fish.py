@@ -35,6 +35,15 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
         f"    if string match -q '*:*' -- $typed; {PATHS} $typed 2>/dev/null",
         f"    else; {IDS} | string replace -r '$' ':'; echo @last:; end",
         "end",
+        "function __jobctl_input",
+        "    set -l typed (commandline -ct)",
+        "    string match -q '*=job:*' -- $typed; or return",
+        "    set -l start (string replace -r '=job:.*$' '=job:' -- $typed)",
+        "    set -l rest (string replace -r '^.*?=job:' '' -- $typed)",
+        "    if string match -q '*/*' -- $rest",
+        f"        for path in ({PATHS} (string replace / : -- $rest) 2>/dev/null); echo $start(string replace : / -- $path); end",
+        f"    else; for id in ({IDS}) @last; echo $start$id/; end; end",
+        "end",
         "function __jobctl_second; test (count (commandline -opc)) -ge 3; end",
         "# Prints what the cursor is at, after the command $argv[1]: an option or the image (first), only the image (image), the value of",
         "# an option (value), or a word of the command after the image (command). $argv[2] matches a word that a value follows.",
@@ -92,7 +101,9 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
                 value = " -x -a '(__jobctl_groups)'"
             elif option.sets:
                 value = " -x -a '(__jobctl_sets)'"
-            elif option.files or option.pairs:  # fish completes files after a = by itself
+            elif option.pairs:  # fish completes files after a = by itself
+                value = " -r -F -a '(__jobctl_input)'"
+            elif option.files:
                 value = " -r -F"
             else:
                 value = " -x" if option.takes_value else ""

@@ -90,7 +90,19 @@ _jobctl_source() {{
   fi
 }}
 _jobctl_pair() {{
-  compset -P '*=' && _files
+  local -a found
+  compset -P '*=' || return 1
+  if ! compset -P 'job:'; then
+    _files
+  elif [[ $PREFIX == */* ]]; then
+    found=(${{(f)"$({PATHS} "${{${{(Q)PREFIX}}/\\//:}}" 2>/dev/null)"}})
+    found=(${{found#*:}})
+    compset -P '[^/]#/'
+    compadd -S '' -a found
+  else
+    found=(${{(f)"$({IDS})"}} @last)
+    compadd -S '/' -a found
+  fi
 }}
 _jobctl() {{
   local -a commands

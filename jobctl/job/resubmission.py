@@ -29,7 +29,7 @@ Tree = dict[str, Any]
 
 class Retry(Value):
     """What is sent with a request: the new id (None: jobctl derives one), the values of the secrets, the dependencies of the new job (None:
-    jobd takes those of the old job), and the local files.
+    jobd takes those of the old job), and the local files. `outputs`: the command does not run again, only the outputs are repeated.
     """
 
     _secret = frozenset({"secrets"})
@@ -38,6 +38,7 @@ class Retry(Value):
     secrets: Sequence[tuple[str, str]] = ()
     after: Sequence[Tree] | None = None
     entries: Sequence[Member] = ()
+    outputs: bool = False
 
     def body(self, new_id: str) -> bytes:
         """Returns the body of the request. Raises Misuse: a value is no text that JSON has."""
@@ -46,6 +47,8 @@ class Retry(Value):
             tree["secrets"] = dict(self.secrets)
         if self.after is not None:
             tree["after"] = list(self.after)
+        if self.outputs:
+            tree["outputs"] = True
         return encoded(tree)
 
 

@@ -17,6 +17,10 @@ _URL = re.compile(r"^https?://", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")
 
 
+JOB = "job:"
+"""Begins a SOURCE in the workspace of an earlier job: `job:ID/PATH`. A local file of such a name is `./job:...`."""
+
+
 class Transfer(Value):
     """One file or folder between `path` in the workspace and the `local` path. A trailing `/` is kept: the file then goes into
     that folder under its own name.
@@ -63,7 +67,10 @@ def parse_transfers(
     uploads: list[Transfer] = []
     for text in inputs:
         path, source = _pair("--in", text, "PATH=SOURCE")
-        if _is_url("--in", source):
+        if source.startswith(JOB):
+            job_id, inner = job_source(path, source)
+            add("in", {"type": "job", "job": job_id, "in": inner, "out": path})
+        elif _is_url("--in", source):
             add("in", {"type": "download", "in": source, "out": _file_path(path, source)})
         else:
             uploads.append(Transfer(path, source))
@@ -80,6 +87,28 @@ def parse_transfers(
     for path in reads:
         add("read", {"type": "read", "in": _workspace_path("--read", path), "depends": "job"})
     return Transfers(artifacts, tuple(uploads), tuple(fetches))
+
+
+def job_source(path: str, source: str) -> tuple[str, str]:
+    """Returns the id and the path of `job:ID/PATH`; without a path, the job's whole workspace. The daemon checks the id.
+
+    Raises:
+        Misuse: there is no id, or the path is outside the workspace.
+    """
+    job_id, _, inner = source.removeprefix(JOB).partition("/")
+    if not job_id:
+        raise Misuse(
+            f"--in {path}={source}: there is no id after {JOB}",
+            field="artifacts",
+            hint=f"--in {path}=job:ID/PATH; a local file: --in {path}=./{source}",
+        )
+    if inner and path_flaw(inner):
+        raise Misuse(
+            f"--in {path}={source}: {inner!r} must be a path inside the workspace of job {job_id}",
+            field="artifacts",
+            hint="remove the leading / and every ..",
+        )
+    return job_id, readable(inner) or "."
 
 
 def in_container_host(url: str) -> str | None:

@@ -83,7 +83,7 @@ async def _submit(request: web.Request, received: SubmissionBody, dry_run: bool)
     spec = decode_spec(received.spec)
     if dry_run:
         context.submitter.check(spec)
-        await context.submitter.dependencies(spec)
+        await context.submitter.check_earlier_jobs(spec)
         return json_response(Checked(valid=True))
     submission = Submission(
         spec=spec,

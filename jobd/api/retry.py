@@ -16,12 +16,14 @@ from jobd.wire.view import Accepted
 
 class RetryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a retry adds to the stored spec: the new job's id (absent: jobd derives one), the values of the secrets, which jobd does not
-    keep, and what the new job waits for (absent: the dependencies that the old job still waited for at its end).
+    keep, and what the new job waits for (absent: the dependencies that the old job still waited for at its end). `outputs`: repeats only the outputs of a job that ended
+    `output-failed`, on the workspace that is still there.
     """
 
     id: str | None = None
     secrets: dict[str, str] = {}
     after: list[Dependency] | None = None
+    outputs: bool = False
 
     def __repr__(self) -> str:
         return f"RetryBody(id={self.id!r}, ...)"
@@ -57,6 +59,7 @@ async def _retry(request: web.Request, received: SubmissionBody) -> web.StreamRe
             after=body.after,
             files=received.files,
             files_digest=received.files_digest,
+            outputs=body.outputs,
         )
     )
     if not is_new:

@@ -24,6 +24,7 @@ from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService
 from jobd.jobs.sets import SetService
+from jobd.jobs.workspace_holds import WorkspaceHolds
 from jobd.metrics.jobs import JobObserver
 from jobd.process.state_folder import StateFolder, fingerprint_key
 from jobd.settings.config import Config
@@ -70,6 +71,7 @@ def build_jobs(
     queue = AdmissionQueue(config.max_concurrent_jobs, config.gpus)
     outputs = KeptOutputs(folder.outputs, config.kept_outputs_max_bytes)
     live_outputs = LiveOutputs()
+    holds = WorkspaceHolds()
     deps = Dependencies(
         engine=engine,
         repository=repository,
@@ -86,6 +88,7 @@ def build_jobs(
         spool_path=folder.spool_path,
         secrets=SecretFiles(folder.secrets),
         outputs=outputs,
+        holds=holds,
         on_change=observer.changed,
         live_outputs=live_outputs,
         notify=change_notifier.notify,
@@ -99,6 +102,7 @@ def build_jobs(
         supervisors,
         engine,
         outputs,
+        holds,
         clock,
         RetentionSettings(config.job_retention_s, config.history_retention_s, config.maintenance_interval_s),
         groups.remove_idle,
@@ -112,7 +116,7 @@ def build_jobs(
     submitter = Submitter(
         deps, supervisors, engine_monitor, fingerprints, limits, on_accepted=observer.accepted
     )
-    service = JobService(store, supervisors, queue, engine, retention, config.job_retention_s, outputs)
+    service = JobService(store, supervisors, queue, engine, retention, config.job_retention_s, outputs, holds)
     return Jobs(
         change_notifier=change_notifier,
         repository=repository,

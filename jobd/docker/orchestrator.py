@@ -10,13 +10,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 from jobd.docker.containers.container_ids import ContainerIds
-from jobd.docker.containers.creation import Creation
+from jobd.docker.containers.creation import Creation, completed
 from jobd.docker.containers.exits import ContainerExits
 from jobd.docker.containers.freezing import Freezing
 from jobd.docker.containers.network import Network
 from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.containers.removal import Removal
 from jobd.docker.containers.start import Start
+from jobd.docker.containers.takeover import TakeoverCreation
 from jobd.docker.containers.unstarted import UnstartedRemoval
 from jobd.docker.containers.workspace_owners import WorkspaceOwners
 from jobd.docker.engine import Engine
@@ -97,6 +98,7 @@ class DockerOrchestrator:
         self._creation = Creation(
             engine, settings, self._images, self._network, self._sandboxes, self._removal, owners
         )
+        self._takeover = TakeoverCreation(engine, settings, self._network, self._removal, owners)
         self._fresh: OrderedDict[JobRef, str] = OrderedDict()
         """Workers that this process created and has not started: a start needs no inspection first."""
 
@@ -131,6 +133,8 @@ class DockerOrchestrator:
         incomplete. Removes this instance's stale containers and volumes with the same names.
         Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable; what `progress` raises.
         """
+        if order.workspace_of is not None:
+            return await self._prepare_outputs(order, order.workspace_of)
         image_user, spec = None, order.spec
         if not order.image_ready:
             image = await self._images.ensure(spec.image, spec.pull, spec.platform, progress.report)
@@ -148,6 +152,16 @@ class DockerOrchestrator:
             self._ids.remember(order.ref, "sidecar", made.sidecar_id)
         while len(self._fresh) > _REMEMBERED:
             self._fresh.popitem(last=False)
+        return made
+
+    async def _prepare_outputs(self, order: WorkOrder, workspace_of: JobRef) -> Created:
+        """Creates the sidecar of a job that repeats the outputs of an earlier one."""
+        if order.sidecar:
+            await self._images.ensure_sidecar(self._settings.sidecar_image)
+        with self._exits.noting_outages(order.ref.uid):
+            made = await completed(self._takeover.create(order, workspace_of))
+        if made.sidecar_id is not None:
+            self._ids.remember(order.ref, "sidecar", made.sidecar_id)
         return made
 
     async def start_inputs(self, ref: JobRef, order: SidecarOrder) -> None:

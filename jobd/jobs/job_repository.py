@@ -49,14 +49,24 @@ class JobRepository:
         self._change_notifier = change_notifier
         self._clock = clock
 
-    async def open(self, record: Record, spec: JobSpec, spec_bytes: bytes, callback: Callback | None) -> None:
-        """Stores a new job; durable when this returns.
+    async def open(
+        self,
+        record: Record,
+        spec: JobSpec,
+        spec_bytes: bytes,
+        callback: Callback | None,
+        changed: Record | None = None,
+    ) -> None:
+        """Stores a new job, and in the same commit the change of an earlier job that `changed` is; durable when this returns.
 
         Raises:
-            IdTaken: another job holds the id. StoreFull, StoreFailed: nothing was stored.
+            IdTaken: another job holds the id. StaleJob: the earlier job has changed since it was read. StoreFull, StoreFailed: nothing was stored.
         """
         row = row_of(record, spec, spec_bytes)
-        await self._store.commit(Transition(job=row, callback=callback, claim_id=True))
+        also = None if changed is None else row_of(changed.change(version=changed.version + 1), spec)
+        await self._store.commit(Transition(job=row, callback=callback, claim_id=True, also=also))
+        if changed is not None:
+            self._change_notifier.notify(changed.uid)
 
     async def change(
         self, record: Record, spec: JobSpec, drafts: Iterable[Draft] = (), batch: Batch | None = None

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
+from jobd.jobs.admission.earlier_jobs import no_workspace
 from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.port.errors import FilesNotKept, NoSuchFile
-from jobd.jobs.port.model import JobRef
 from jobd.jobs.port.protocols import Files
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.retention.retention import Retention
@@ -22,10 +22,10 @@ from jobd.jobs.state import facts
 from jobd.jobs.state.record import Record
 from jobd.jobs.storage import Jobs
 from jobd.jobs.stored import record_of, spec_of, unreadable_view
-from jobd.jobs.view import view_of
-from jobd.store.errors import UnreadableJob
+from jobd.jobs.view import MAX_NAMED, view_of
+from jobd.jobs.workspace_holds import WorkspaceHolds
+from jobd.store.errors import StoreError, UnreadableJob
 from jobd.store.tables.rows import JobRow
-from jobd.wire.event import rfc3339
 from jobd.wire.filenames import unescape
 from jobd.wire.job import JobSpec
 from jobd.wire.report import Report
@@ -62,6 +62,7 @@ class JobService:
         retention: Retention,
         retention_s: float,
         outputs: KeptOutputs,
+        holds: WorkspaceHolds,
     ) -> None:
         self._store = store
         self._supervisors = supervisors
@@ -70,6 +71,7 @@ class JobService:
         self._retention = retention
         self._retention_s = retention_s
         self._outputs = outputs
+        self._holds = holds
 
     async def get(self, job_id: str) -> JobView:
         """Returns the newest job with this id. Raises NotFound."""
@@ -171,19 +173,39 @@ class JobService:
         """Stores a request to delete the job. No call finds the job from now on; jobd removes its containers and its volume.
 
         Raises:
-            NotFound: no such job.
+            NotFound: no such job. Conflict: another job takes files of the job's workspace.
         """
         row = await self._row(job_id)
+        await self._check_not_taken(row)
+        if readers := self._holds.begin_deletion(row.uid):
+            raise Conflict(_needed(job_id, readers), code="needed")
         try:
             supervisor = self._supervisors.get(row.uid) or self._supervisors.get_or_make(record_of(row))
             await supervisor.request(facts.CancelRequested(by=by, grace_s=0.0, delete=True))
         except UnreadableJob:
             await self._retention.delete_unreadable(row)
             await self._store.hide(job_id)
+            self._holds.end_removal(row.uid)
             return
+        except StoreError:
+            self._holds.end_removal(row.uid)
+            raise
         await self._store.hide(job_id)
         # After the request is stored: before, the supervisor of an ended job has nothing to do.
         self._supervisors.start(supervisor)
+
+    async def _check_not_taken(self, row: JobRow) -> None:
+        """Raises Conflict if another job that is not removed has taken over the job's workspace."""
+        try:
+            taker = self._current(row).taken_by
+        except UnreadableJob:
+            return
+        holder = None if taker is None else await self._store.get_by_uid(taker.uid)
+        if taker is not None and holder is not None and holder.live and not holder.hidden:
+            raise Conflict(
+                f"job {row.id!r} is not removed: job {taker.id!r} has taken over its workspace; remove that job first",
+                code="needed",
+            )
 
     async def uid_of(self, job_id: str) -> str:
         """Returns the uid of the newest job with this id, readable or not. Raises NotFound."""
@@ -223,8 +245,7 @@ class JobService:
             return kept  # the same bytes as in the workspace: nothing changes it after the job's end
         if record.worker_id is None or record.removal is not None:
             raise NotFound(no_workspace(record), code="no-workspace")
-        ref = JobRef(record.uid, record.id, record.attempt.number)
-        stream = self._engine.open_tar(ref, container_path(spec, path))
+        stream = self._engine.open_tar(record.workspace_ref, container_path(spec, path))
         try:
             first = await anext(stream)
         except StopAsyncIteration:
@@ -285,18 +306,10 @@ class JobService:
         )
 
 
-def no_workspace(record: Record) -> str:
-    """Returns the error text for a job without a workspace: why and since when, and which outputs jobd has kept."""
-    if record.removal is None:
-        return (
-            f"job {record.id!r} has no workspace yet"
-            if not record.ended
-            else f"job {record.id!r} had no workspace"
-        )
-    since = f" at {rfc3339(record.removal.at)}" if record.removal.at else ""
-    kept = ", ".join(repr(path) for path, state in record.outputs.items() if state.status == "kept")
-    text = f"job {record.id!r} has no workspace any more: jobd removed it{since}, JOB_RETENTION after the job's end"
-    return f"{text}; jobd has kept {kept}" if kept else text
+def _needed(job_id: str, readers: list[str]) -> str:
+    named = ", ".join(repr(one) for one in readers[:MAX_NAMED])
+    more = f" and {len(readers) - MAX_NAMED} more" if len(readers) > MAX_NAMED else ""
+    return f"job {job_id!r} is not removed: {named}{more} takes files of its workspace; wait for the end of that job, or cancel it first"
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -39,7 +39,15 @@ class JobsById(Protocol):
         ...
 
 
-class JobsToRetry(JobsById, Protocol):
+class Liveness(Protocol):
+    """Whether jobs are live."""
+
+    async def liveness(self, uids: Iterable[str]) -> dict[str, bool]:
+        """Returns, for each of these uids that a job has, whether the job is live."""
+        ...
+
+
+class JobsToRetry(JobsById, Liveness, Protocol):
     """Ended jobs, and the numbers of their retries."""
 
     async def highest_number(self, prefix: str, digits: int) -> int:
@@ -47,7 +55,7 @@ class JobsToRetry(JobsById, Protocol):
         ...
 
 
-class Jobs(JobRows, JobsById, Protocol):
+class Jobs(JobRows, JobsById, Liveness, Protocol):
     """Clients' jobs, for the service."""
 
     async def list_jobs(
@@ -134,7 +142,7 @@ class Transitions(JobRows, JobsById, LogChunks, Protocol):
         ...
 
 
-class EndedJobs(JobRows, Protocol):
+class EndedJobs(JobRows, Liveness, Protocol):
     """Ended and damaged jobs, for retention."""
 
     async def ended_live_rows(self, age_s: float, limit: int, after: tuple[int, int] = ...) -> EndedPage:
@@ -151,10 +159,6 @@ class EndedJobs(JobRows, Protocol):
 
     async def is_damaged(self, uid: str, job_id: str) -> bool:
         """Returns whether a row with this uid or this id is damaged and not deleted."""
-        ...
-
-    async def liveness(self, uids: Iterable[str]) -> dict[str, bool]:
-        """Returns, for each of these uids that a job has, whether the job is live."""
         ...
 
     async def discard(self, number: int) -> None:

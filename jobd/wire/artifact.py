@@ -1,4 +1,4 @@
-"""The seven artifact kinds of a job spec: the transfers into and out of the workspace.
+"""The eight artifact kinds of a job spec: the transfers into and out of the workspace.
 
 Owns their fields. `validation/artifacts.py` checks their values; the sidecar moves the bytes. A new kind needs a struct here, a
 name in `Artifact`, a row in `KINDS` and a module in `sidecar/artifacts/`.
@@ -91,7 +91,15 @@ class List(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     excludes: list[str] = []
 
 
-Artifact = Download | Write | Unarchive | Upload | Read | Archive | List
+class JobFiles(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="job"):
+    """The file or directory `in` of the workspace of the earlier job `job` into the file or directory `out`."""
+
+    job: str
+    source: str = msgspec.field(name="in")
+    out: str
+
+
+Artifact = Download | Write | Unarchive | Upload | Read | Archive | List | JobFiles
 
 KINDS: dict[str, type[Artifact]] = {
     "download": Download,
@@ -101,6 +109,7 @@ KINDS: dict[str, type[Artifact]] = {
     "read": Read,
     "archive": Archive,
     "list": List,
+    "job": JobFiles,
 }
 
 

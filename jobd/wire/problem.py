@@ -50,7 +50,9 @@ def problem_of(error: msgspec.DecodeError, suggest: Callable[[str], str | None] 
     if missing := _MISSING_FIELD.match(text):
         return Problem(within + missing["field"], "is required")
     if text.startswith("Invalid value") and field.endswith("type"):
-        text = "unknown artifact type; use one of download, write, unarchive, upload, read, archive, list"
+        text = (
+            "unknown artifact type; use one of download, write, unarchive, upload, read, archive, list, job"
+        )
     if text.startswith(("JSON is malformed", "Input data was truncated")):
         return Problem("", f"the body is not JSON: {text.removeprefix('JSON is malformed: ')}")
     return Problem(field.replace("[...]", ""), text[:1].lower() + text[1:])

@@ -19,6 +19,10 @@ FAILED_SIGNAL = "SIGUSR2"
 """The same after any other end of the worker: outputs with `when` failure or always run."""
 
 
+JOBS_FOLDER = "/jobs"
+"""In a sidecar: the folder with the workspaces of the earlier jobs that the order names, each at the job's id, read-only."""
+
+
 class DirectCallback(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """The receiver to which the sidecar itself sends artifact events, in direct mode only (`CALLBACK_PROXY_URL` empty)."""
 

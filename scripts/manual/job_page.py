@@ -12,6 +12,7 @@ from scripts.manual.words import (
     ARTIFACT_FIELDS,
     CALLBACK_FIELDS,
     DEPENDENCY_FIELDS,
+    EARLIER_JOB,
     EXAMPLE,
     GLOBS,
     IN_OUT,
@@ -57,6 +58,7 @@ def job_page() -> str:
         body += struct_fields(struct, {**own, "in": "", "out": ""}, leave_out=("in", "out"))
     body += section("SEVERAL JOBS") + "".join(text(each) for each in SEVERAL_JOBS)
     body += ".nf\n" + "".join(line(each) for each in SEVERAL_EXAMPLE.splitlines()) + ".fi\n"
+    body += section("FILES OF AN EARLIER JOB") + "".join(text(each) for each in EARLIER_JOB)
     body += section("GLOBS") + "".join(text(each) for each in GLOBS)
     body += section("EXAMPLE") + ".nf\n" + "".join(line(each) for each in EXAMPLE.splitlines()) + ".fi\n"
     reasons = ", ".join(sorted({*REASONS, "exit-code", "start-failed"}))

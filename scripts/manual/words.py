@@ -55,6 +55,7 @@ ARTIFACT_FIELDS = {
     "optional": "a missing source is no failure",
     "sha256": "expected hex digest of the content",
     "maxBytes": "largest accepted size",
+    "job": "id of the earlier job; see FILES OF AN EARLIER JOB",
     "mode": "octal permissions, for instance 0644",
     "subdir": "the only folder of the archive to extract",
     "format": "format of the archive",
@@ -84,7 +85,22 @@ IN_OUT = {
         "folder in the workspace; the event gets the paths in it, folders with a trailing /; for a file, its name",
         "",
     ),
+    "job": (
+        "file or folder in the workspace of the job job; . is all of it",
+        "file or folder in the workspace; a file goes into a folder with a trailing /",
+    ),
 }
+EARLIER_JOB = (
+    (
+        "An artifact of the type job copies files out of an earlier job's workspace, on the engine. Links are copied as links and never followed; "
+        "a FIFO, socket or device, and a path that does not exist, fail the input. If the earlier job has not ended at the submission, this job waits "
+        "for its completion, as with after; if after names the job too, the condition there counts."
+    ),
+    (
+        "jobd keeps the workspace until this job has ended, longer than JOB_RETENTION if needed, and refuses to remove the earlier job meanwhile. "
+        "A job whose workspace is removed already is refused at the submission. A repeated attempt copies the files again."
+    ),
+)
 
 SEVERAL_JOBS = (
     (

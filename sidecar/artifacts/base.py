@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jobd.wire.artifact import Artifact, kind_of
+from jobd.wire.report import JOBS_FOLDER
 from sidecar.entry import native
 from sidecar.interrupts import Interrupts
 from sidecar.workspace.paths import Workspace
@@ -29,6 +30,7 @@ HANDLERS: dict[str, str] = {
     "read": "sidecar.artifacts.read",
     "archive": "sidecar.artifacts.archive",
     "list": "sidecar.artifacts.list",
+    "job": "sidecar.artifacts.job",
 }
 """The module of each kind in `jobd.wire.artifact.KINDS`."""
 
@@ -40,10 +42,11 @@ PATHS: dict[str, tuple[str, ...]] = {
     "read": ("source",),
     "archive": ("source", "out"),
     "list": ("source",),
+    "job": ("source", "out"),
 }
-"""The fields of each kind that are paths, in the workspace or, for `subdir`, in an archive."""
+"""The fields of each kind that are paths, in the workspace, for `subdir` in an archive, or for `in` of `job` in the workspace of that job."""
 
-OPENS_MANY = frozenset({"unarchive", "archive", "list"})
+OPENS_MANY = frozenset({"unarchive", "archive", "list", "job"})
 """The kinds that may open thousands of files and directories."""
 
 
@@ -58,6 +61,9 @@ class Caps(msgspec.Struct, frozen=True):
     list_entries: int = 10_000
     archive_members: int = 200_000
     archive_bytes: int = 64 << 30
+    copy_members: int = 1_000_000
+    copy_entries: int = 200_000
+    """Of one directory: the sidecar holds the entries in memory."""
     unarchive_members: int = 200_000
     unarchive_bytes: int = 64 << 30
     unarchive_ratio: int = 200
@@ -76,6 +82,7 @@ class Context(msgspec.Struct, frozen=True):
     meter: Meter
     upload_timeout_s: float = 300
     upload_retries: int = 3
+    jobs_folder: str = JOBS_FOLDER
     caps: Caps = msgspec.field(default_factory=Caps)
 
 

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from tests.support.engine.second_engine import SecondEngine
 from tests.support.progress import Progress
 
 DEADLINE_S = 60.0
+SIDECAR_IMAGE = os.environ.get("SIDECAR_IMAGE", "job-sidecar:latest")
 
 
 class DockerWorld:
@@ -55,7 +56,8 @@ class DockerWorld:
         self._second = second
 
     def on(self, url: str) -> DockerOrchestrator:
-        return DockerOrchestrator(DockerSettings(self.instance), environ={"DOCKER_HOST": url})
+        settings = DockerSettings(self.instance, SIDECAR_IMAGE)
+        return DockerOrchestrator(settings, environ={"DOCKER_HOST": url})
 
     def work(
         self,
@@ -65,6 +67,7 @@ class DockerWorld:
         sidecar: bool = False,
         files: Path | None = None,
         image_ready: bool = False,
+        sources: Mapping[str, JobRef] | None = None,
         **fields: Any,
     ) -> WorkOrder:
         self.made.add(ref)
@@ -79,9 +82,8 @@ class DockerWorld:
         script += ["exec sleep 3600"] if behaviour.stays else [f"exit {behaviour.exit_code}"]
         command: str | list[str] = ["/no/such/command"] if behaviour.missing else "; ".join(script)
         fields = {"command": command, "secrets": dict.fromkeys(behaviour.shows, ""), **fields}
-        return WorkOrder(
-            ref, JobSpec(**{"id": ref.id, "image": self.image, **fields}), sidecar, files, image_ready
-        )
+        spec = JobSpec(**{"id": ref.id, "image": self.image, **fields})
+        return WorkOrder(ref, spec, sidecar, files, image_ready, sources=sources or {})
 
     async def interrupt_hints(self) -> None:
         await asyncio.to_thread(self._proxy.cut, r"GET .*/events")
@@ -184,6 +186,8 @@ async def docker_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     try:
         yield world
     finally:
+        for ref in world.made:
+            await world.docker.remove(ref, "sidecar")  # it may have the workspace of another job mounted
         for ref in world.made:
             await world.docker.remove(ref)
         for engine in (world.docker, *world.others):

@@ -56,6 +56,7 @@ class World(Protocol):
         sidecar: bool = False,
         files: Path | None = None,
         image_ready: bool = False,
+        sources: Mapping[str, JobRef] | None = None,
         **fields: Any,
     ) -> WorkOrder:
         """Returns an order for a job with this behaviour, and further `fields` of its spec; the world cleans up `ref`."""
@@ -95,6 +96,7 @@ class FakeWorld:
         sidecar: bool = False,
         files: Path | None = None,
         image_ready: bool = False,
+        sources: Mapping[str, JobRef] | None = None,
         **fields: Any,
     ) -> WorkOrder:
         self.fake.workers[ref.id] = WorkerScript(
@@ -108,7 +110,8 @@ class FakeWorld:
             start_error=(127, "no such command") if behaviour.missing else None,
         )
         fields = {"image": self.image, "secrets": dict.fromkeys(behaviour.shows, ""), **fields}
-        return WorkOrder(ref, JobSpec(id=ref.id, **fields), sidecar, files, image_ready)
+        spec = JobSpec(id=ref.id, **fields)
+        return WorkOrder(ref, spec, sidecar, files, image_ready, sources=sources or {})
 
     async def interrupt_hints(self) -> None:
         self.fake.interrupt_hints()

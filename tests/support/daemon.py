@@ -176,7 +176,7 @@ class Daemon:
 class Receiver:
     """An HTTP server that keeps POSTed bodies by path, in the order of arrival."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self._lock = threading.Lock()
         receiver = self
@@ -197,7 +197,9 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("0.0.0.0", 0), Handler)  # containers reach it through the bridge
+        self.server = ThreadingHTTPServer(
+            ("0.0.0.0", port), Handler
+        )  # containers reach it through the bridge
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         self._thread = threading.Thread(target=self.server.serve_forever, daemon=True)

@@ -22,7 +22,13 @@ from jobd.docker.images.images import Images
 from jobd.docker.mapping import container_spec, labels
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.sandboxes.pool import SandboxPool
-from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable, RefusedByEngine
+from jobd.jobs.port.errors import (
+    EngineError,
+    EngineUnavailable,
+    ImageUnavailable,
+    RefusedByEngine,
+    WorkspaceGone,
+)
 from jobd.jobs.port.model import Created, JobRef, Role, WorkOrder
 
 T = TypeVar("T")
@@ -88,13 +94,13 @@ class Creation:
         order = making.order
         await self._network.ensure()
         try:
-            created = await _completed(self._make(making))
+            created = await completed(self._make(making))
         except _NameTaken:
-            if adopted := await _completed(self._adopted(making)):
+            if adopted := await completed(self._adopted(making)):
                 return adopted, False
             await self._remove_stale(order.ref)
             try:
-                created = await _completed(self._make(making))
+                created = await completed(self._make(making))
             except _NameTaken as error:
                 what = f"{error} was created again while jobd replaced it"
                 raise EngineUnavailable(what, answered=True) from error
@@ -125,6 +131,7 @@ class Creation:
             )
             if found.get(labels.MAKING) != making.label:
                 raise _NameTaken(f"the volume {volume}")
+        await self._check_sources(making)
         # All three run to their end even if one fails: no container may appear after a clean-up.
         worker, sidecar, user = await asyncio.gather(
             self._make_container(order, "worker", making.worker_body(self._settings)),
@@ -138,7 +145,17 @@ class Creation:
             raise sidecar
         if isinstance(user, BaseException):
             raise user
+        await self._check_sources(making)  # a volume that was removed meanwhile exists again, empty
         return worker, sidecar, user
+
+    async def _check_sources(self, making: _Making) -> None:
+        """Raises WorkspaceGone if the volume of a source does not exist, belongs to another job, or was created by this try."""
+        for name, ref in making.order.sources.items():
+            found = await self._engine.volume_labels(labels.volume_name(ref.id))
+            owner = labels.ref_of(found, self._settings.instance)
+            is_new = found is not None and found.get(labels.MAKING) == making.label
+            if owner is None or owner.uid != ref.uid or is_new:
+                raise WorkspaceGone(f"the workspace of job {name!r}, which the job's inputs need, is gone")
 
     async def _make_sidecar(self, making: _Making) -> str | None:
         order = making.order
@@ -234,7 +251,7 @@ class _NameTaken(Exception):
     """The name of a container or volume is taken."""
 
 
-async def _completed(work: Coroutine[Any, Any, T]) -> T:
+async def completed(work: Coroutine[Any, Any, T]) -> T:
     """Returns what `work` returns. A cancelled caller waits for the end of `work`: no container appears after that."""
     task = asyncio.create_task(work)
     try:

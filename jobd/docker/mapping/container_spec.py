@@ -10,6 +10,7 @@ from jobd.docker.mapping.settings import DockerSettings
 from jobd.jobs.port.model import JobRef, WorkOrder
 from jobd.wire.host_alias import HOST_ALIAS
 from jobd.wire.job import DEFAULT_WORKSPACE, SECRETS_FOLDER, JobSpec
+from jobd.wire.report import JOBS_FOLDER
 
 Body = dict[str, object]
 
@@ -96,6 +97,7 @@ def sidecar_body(
     mounts = [
         _workspace(order, settings, making, SIDECAR_WORKSPACE),
         *_secrets(order, settings, making, read_only=False),
+        *(_source(name, ref, settings, making) for name, ref in order.sources.items()),
     ]
     return {
         "Image": settings.sidecar_image,
@@ -194,14 +196,23 @@ def network(settings: DockerSettings, sandbox_id: str | None = None) -> Body:
 def _workspace(order: WorkOrder, settings: DockerSettings, making: str, target: str) -> Body:
     # NoCopy: the image's files at this path, above all links, must not get into the volume.
     # Labels: if the volume was removed meanwhile, the engine creates it again, and it needs jobd's labels.
+    ref = order.workspace_of or order.ref
     return {
         "Type": "volume",
-        "Source": labels.volume_name(order.ref.id),
+        "Source": labels.volume_name(ref.id),
         "Target": target,
-        "VolumeOptions": {
-            "NoCopy": True,
-            "Labels": volume_labels(order.ref, settings.instance, making),
-        },
+        "VolumeOptions": {"NoCopy": True, "Labels": volume_labels(ref, settings.instance, making)},
+    }
+
+
+def _source(name: str, ref: JobRef, settings: DockerSettings, making: str) -> Body:
+    # Labels: if the volume was removed meanwhile, the engine creates an empty one. `making` tells it from the job's own.
+    return {
+        "Type": "volume",
+        "Source": labels.volume_name(ref.id),
+        "Target": f"{JOBS_FOLDER}/{name}",
+        "ReadOnly": True,
+        "VolumeOptions": {"NoCopy": True, "Labels": volume_labels(ref, settings.instance, making)},
     }
 
 

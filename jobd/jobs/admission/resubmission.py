@@ -10,20 +10,22 @@ import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from jobd.errors import Conflict, InvalidRequest, NotFound
-from jobd.jobs.admission.submission import Submission, Submitter, is_same_submission
+from jobd.jobs.admission.outputs_retry import check_adds_nothing, takeover_of
+from jobd.jobs.admission.submission import OutputsOf, Submission, Submitter, is_same_submission
 from jobd.jobs.state.on_dependency import why_unmet
 from jobd.jobs.state.outcome import DEPENDENCY
 from jobd.jobs.state.parts import RetriedFrom
 from jobd.jobs.state.record import Record
 from jobd.jobs.storage import JobsToRetry
 from jobd.jobs.stored import record_of, spec_of
+from jobd.store.errors import StaleJob
 from jobd.store.tables.rows import JobRow
 from jobd.wire.job import Dependency, JobSpec
 from jobd.wire.retry_ids import RETRY_DIGITS, retry_prefix
@@ -38,7 +40,8 @@ SPECS_AT_ONCE = 8
 @dataclass(frozen=True, slots=True)
 class Resubmission:
     """A request to run the ended job `job_id` anew. `new_id` None: jobd derives an id. `secrets`: the values of the job's secrets.
-    `after` None: the job's own dependencies, as far as they were not met. `files`, `files_digest`: see `Submission`.
+    `after` None: the job's own dependencies, as far as they were not met. `files`, `files_digest`: see `Submission`. `outputs`: repeats only
+    the outputs, on the workspace that is still there.
     """
 
     job_id: str
@@ -48,6 +51,7 @@ class Resubmission:
     after: list[Dependency] | None = None
     files: Path | None = None
     files_digest: bytes | None = None
+    outputs: bool = False
 
 
 class Resubmitter:
@@ -75,6 +79,8 @@ class Resubmitter:
         if row is None:
             raise NotFound(f"no job {request.job_id!r}")
         record, spec = record_of(row), spec_of(row)
+        if request.outputs:
+            return await self._repeat_outputs(request)
         if not record.ended:
             raise Conflict(
                 f"job {record.id!r} has not ended yet; wait for its end, or cancel the job first",
@@ -109,14 +115,47 @@ class Resubmitter:
             return await self._submitter.submit(submission)
         return await self._submit_under_free_id(record, submission)
 
-    async def _earlier(self, submission: Submission) -> Record | None:
+    async def _repeat_outputs(self, request: Resubmission) -> tuple[Record, bool]:
+        """Stores and starts a new job that repeats the outputs of an ended one, on the workspace of that job. Raises as `resubmit`;
+        Conflict: the outputs cannot be repeated.
+        """
+        check_adds_nothing({"secrets": request.secrets, "after": request.after, "files": request.files})
+        for _ in range(MAX_TRIES):
+            row = await self._store.get_by_id(request.job_id)
+            if row is None:
+                break
+            record, spec = record_of(row), spec_of(row)
+            fixed = retry_prefix(record.id) if request.new_id is None else request.new_id
+            again = replace(checked(replace(spec, id=fixed, secrets={}, after=[])), secrets=spec.secrets)
+            submission = Submission(
+                spec=again,
+                owner=request.owner,
+                idempotent=True,
+                retried_from=RetriedFrom(uid=record.uid, id=record.id),
+            )
+            if request.new_id is not None:
+                earlier = await self._earlier(submission, outputs_alone=True)
+                if earlier is not None:
+                    return earlier, False
+            takes = await takeover_of(record, self._store)
+            outputs_of = OutputsOf(record, takes, _had_files(record, row, spec))
+            submission = dataclasses.replace(submission, outputs_of=outputs_of)
+            # StaleJob: the ended job has changed since it was read, by another retry or its removal.
+            with suppress(StaleJob):
+                if request.new_id is not None:
+                    return await self._submitter.submit(submission)
+                return await self._submit_under_free_id(record, submission)
+        raise NotFound(f"no job {request.job_id!r}")
+
+    async def _earlier(self, submission: Submission, *, outputs_alone: bool = False) -> Record | None:
         """Returns the job that the same request has created, None if there is none."""
         row = await self._store.get_by_id(submission.spec.id)
         if row is None:
             return None
         record = record_of(row)
         digest = self._submitter.fingerprint(submission)
-        return record if is_same_submission(record, digest, submission.retried_from) else None
+        origin = submission.retried_from
+        return record if is_same_submission(record, digest, origin, outputs_alone=outputs_alone) else None
 
     async def _check_ends(self, record: Record, spec: JobSpec) -> None:
         """Raises Conflict: a dependency of the old job has ended so that the new job would be cancelled at once."""

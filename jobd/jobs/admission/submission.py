@@ -15,16 +15,19 @@ import msgspec
 from jobd.durable import sync_folder
 from jobd.errors import Conflict, InvalidRequest, QueueFull
 from jobd.events.delivery.destination import destination_of
+from jobd.jobs.admission.earlier_jobs import EarlierJobs, earlier_jobs
 from jobd.jobs.admission.fingerprint import Fingerprints
 from jobd.jobs.admission.resource_limits import Caps
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.secrets import without_values
+from jobd.jobs.state.handover import Takeover, Taker, outputs_only
 from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.parts import RetriedFrom
 from jobd.jobs.state.record import Record
 from jobd.jobs.stored import record_of
+from jobd.jobs.workspace_holds import BeingRemoved, Reservation
 from jobd.store.errors import IdTaken
 from jobd.store.tables.rows import Callback, JobRow
 from jobd.wire.job import Gpus, JobSpec
@@ -33,11 +36,22 @@ _spec_encoder = msgspec.json.Encoder(order="sorted")
 
 
 @dataclass(frozen=True, slots=True)
+class OutputsOf:
+    """The ended job whose outputs alone a new job repeats. `record`: as it was read; the commit fails if it has changed since.
+    `had_files`: local files were sent with the job.
+    """
+
+    record: Record
+    takes: Takeover
+    had_files: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """A valid spec and its sender. `files`: a received tar on disk that goes into the workspace;
     accepting the job moves the tar away; `files_digest` is the SHA-256 of its bytes. `idempotent`: jobd
     accepts the same spec under the same id, with the same secrets and files, again. `retried_from`: the ended job
-    that this one runs anew.
+    that this one runs anew; `outputs_of`: whose outputs alone this one repeats.
     """
 
     spec: JobSpec
@@ -46,6 +60,7 @@ class Submission:
     files_digest: bytes | None = None
     idempotent: bool = False
     retried_from: RetriedFrom | None = None
+    outputs_of: OutputsOf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +117,10 @@ class Submitter:
                 field="gpus",
             )
 
-    async def dependencies(self, spec: JobSpec) -> list[str]:
-        """Returns the uids of the jobs that the job waits for. Raises InvalidRequest: an id has no job, or a user has deleted the job."""
-        uids: list[str] = []
-        for index, dependency in enumerate(spec.after):
-            uid = await self._deps.repository.uid_of(dependency.job)
-            if uid is None:
-                raise InvalidRequest(
-                    f"no job {dependency.job!r}", code="invalid-spec", field=f"after[{index}].job"
-                )
-            uids.append(uid)
-        return uids
+    async def check_earlier_jobs(self, spec: JobSpec) -> None:
+        """Raises InvalidRequest if an earlier job that the job names does not exist, or has no workspace for the job's inputs."""
+        with self._deps.holds.reservation() as reservation:
+            await earlier_jobs(spec, self._deps.repository, reservation)
 
     def fingerprint(self, submission: Submission) -> str:
         """Returns the digest that is the same for the same spec, secrets and files."""
@@ -131,29 +139,45 @@ class Submitter:
         digest = self.fingerprint(submission)
         if submission.idempotent and (existing := await self._deps.repository.holder_of(spec.id)) is not None:
             return _same_or_refuse(existing, digest, submission), False
-        self.check(spec)
-        after = await self.dependencies(spec)
+        with self._deps.holds.reservation() as reservation:
+            if submission.outputs_of is None:
+                self.check(spec)
+                earlier = await earlier_jobs(spec, self._deps.repository, reservation)
+            else:  # the inputs are there, and what they came from may be gone
+                earlier = EarlierJobs()
+                _hold(submission.outputs_of, reservation)
+            storing = self._begin(submission, spec, earlier)
+        return await asyncio.shield(storing)
+
+    def _begin(
+        self, submission: Submission, spec: JobSpec, earlier: EarlierJobs
+    ) -> asyncio.Task[tuple[Record, bool]]:
+        """Begins to store the new job, which holds its place and the workspaces that it needs from now on."""
         waiting = self._deps.queue.waiting + len(self._submitting)
         if waiting >= self._limits.max_queued:
             raise QueueFull(f"{waiting} jobs wait already; try again later")
+        outputs_of = submission.outputs_of
         record = new_record(
-            spec,
+            spec if outputs_of is None else outputs_only(spec),
             now=self._deps.clock.now(),
             owner=submission.owner,
-            digest=digest,
-            has_spool=submission.files is not None,
+            digest=self.fingerprint(submission),
+            has_spool=submission.files is not None or (outputs_of is not None and outputs_of.had_files),
             boot=self._deps.clock.boot,
             clock_offset=self._deps.clock.offset(),
             ticket=self._deps.queue.next_ticket(self._deps.clock.now()),
-            after=after,
+            after=earlier.after,
+            sources=earlier.sources,
             retried_from=submission.retried_from,
+            takes=None if outputs_of is None else outputs_of.takes,
         )
         if submission.files is not None:
             submission.files.rename(self._deps.spool_path(record.uid))
         storing = asyncio.create_task(self._store(record, spec, submission), name=f"submit {record.id}")
         self._submitting.add(storing)
         storing.add_done_callback(self._submitting.discard)
-        return await asyncio.shield(storing)
+        self._deps.holds.follow(record)
+        return storing
 
     async def settled(self, limit_s: float) -> None:
         """Returns once no submission is under way, or after `limit_s`: the next start of jobd finds what is stored by then."""
@@ -165,20 +189,37 @@ class Submitter:
         try:
             if submission.files is not None:
                 await asyncio.to_thread(sync_folder, deps.spool_path(record.uid).parent)
-            if spec.secrets:
+            outputs_of = submission.outputs_of
+            if spec.secrets and outputs_of is None:
                 await asyncio.to_thread(deps.secrets.keep, record.uid, submission.spec.secrets)
-            await deps.repository.open(record, spec, _spec_encoder.encode(spec), _callback(spec))
+            taken = None
+            if outputs_of is not None:
+                taken = outputs_of.record.change(taken_by=Taker(uid=record.uid, id=record.id))
+            await deps.repository.open(record, spec, _spec_encoder.encode(spec), _callback(spec), taken)
         except Exception as error:
             # Not after a cancellation: the commit continues and may create a job that needs the files. The next start of jobd
             # removes files without a job.
             deps.spool_path(record.uid).unlink(missing_ok=True)
             deps.secrets.remove(record.uid)
+            deps.holds.release(record.uid)
             if isinstance(error, IdTaken):
                 return _same_or_refuse(error.existing, record.spec_digest, submission), False
             raise
         self._on_accepted(spec)
         self._supervisors.start(self._supervisors.get_or_make(record))
         return record, True
+
+
+def _hold(outputs_of: OutputsOf, reservation: Reservation) -> None:
+    job_id = outputs_of.record.id
+    try:
+        reservation.add(outputs_of.record.uid)
+        reservation.add(outputs_of.takes.workspace.uid)
+    except BeingRemoved:
+        raise Conflict(
+            f"jobd is removing the workspace of job {job_id!r} (jobctl retry {job_id} runs the whole job anew)",
+            code="no-workspace",
+        ) from None
 
 
 def _callback(spec: JobSpec) -> Callback | None:
@@ -190,9 +231,14 @@ def _callback(spec: JobSpec) -> Callback | None:
     )
 
 
-def is_same_submission(stored: Record, digest: str, retried_from: RetriedFrom | None) -> bool:
-    """Returns whether the job of `stored` was submitted with this spec, secrets and files, as a retry of this job or as no retry."""
-    return hmac.compare_digest(stored.spec_digest, digest) and stored.retried_from == retried_from
+def is_same_submission(
+    stored: Record, digest: str, retried_from: RetriedFrom | None, *, outputs_alone: bool
+) -> bool:
+    """Returns whether the job of `stored` was submitted with this spec, secrets and files, as a retry of this job or as no retry, and of
+    the outputs alone or not.
+    """
+    same_kind = (stored.takes is not None) == outputs_alone and stored.retried_from == retried_from
+    return hmac.compare_digest(stored.spec_digest, digest) and same_kind
 
 
 def _same_or_refuse(existing: JobRow, digest: str, submission: Submission) -> Record:
@@ -201,7 +247,10 @@ def _same_or_refuse(existing: JobRow, digest: str, submission: Submission) -> Re
             f"job {existing.id!r} is being deleted; its id is free in a moment", code="deleting", field="id"
         )
     record = record_of(existing)
-    if submission.idempotent and is_same_submission(record, digest, submission.retried_from):
+    outputs_alone = submission.outputs_of is not None
+    if submission.idempotent and is_same_submission(
+        record, digest, submission.retried_from, outputs_alone=outputs_alone
+    ):
         return record
     what = "exists with another spec or other files" if submission.idempotent else "exists"
     raise Conflict(

@@ -5,6 +5,7 @@ EngineError
     LogUnreadable       the engine answers, but does not return the log
   ContainerGone         the container does not exist
   ImageUnavailable      the image cannot be pulled
+  WorkspaceGone         the workspace of an earlier job does not exist
   RefusedByEngine       the engine refused the request
   StartFailed           the container did not start
   NoSuchFile            the path does not exist in the workspace
@@ -55,6 +56,12 @@ class ImageUnavailable(EngineError):
     """The image does not exist, may not be pulled, or is for another platform. Repeating the call does not help."""
 
     code = "image-not-found"
+
+
+class WorkspaceGone(EngineError):
+    """The workspace of an earlier job, which this job's inputs need, does not exist. Repeating the call does not help."""
+
+    code = "input-failed"
 
 
 class RefusedByEngine(EngineError):

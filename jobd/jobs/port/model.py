@@ -124,7 +124,8 @@ class ImageFacts:
 class WorkOrder:
     """The input for preparing one attempt. `sidecar`: True if the job needs a sidecar. `files`: a tar to unpack in the workspace.
     `image_ready`: `prepare` has reported the image of this attempt before, and does not pull again.
-    `gpus`: the ids of the devices that the worker gets.
+    `gpus`: the ids of the devices that the worker gets. `sources`: the earlier jobs whose workspaces the sidecar reads, by the id
+    under which the order names them. `workspace_of`: the attempt whose workspace this job takes over; this job then gets no worker.
     """
 
     ref: JobRef
@@ -133,6 +134,8 @@ class WorkOrder:
     files: Path | None = None
     image_ready: bool = False
     gpus: tuple[str, ...] = ()
+    sources: Mapping[str, JobRef] = field(default_factory=dict)
+    workspace_of: JobRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

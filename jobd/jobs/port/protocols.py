@@ -52,11 +52,14 @@ class Preparing(Protocol):
         here, before its order is sent, and may pull after it has created the containers.
 
         Reuses containers of this attempt that have run. First removes containers of an earlier attempt under the same names, and
-        containers of this attempt that were created and not filled.
+        containers of this attempt that were created and not filled. The sidecar reads the workspaces of `sources` at
+        `JOBS_FOLDER/ID`, and cannot change them; such a workspace cannot be removed while the sidecar exists.
 
         A cancel interrupts a pull and the transfer of files. The cancelled call ends after the requests that it has sent: then no
         further container appears.
-        Raises: ImageUnavailable, with a remedy. RefusedByEngine.
+        With `workspace_of`, creates only the sidecar, if needed, on that workspace, and returns the id of the worker that has run there.
+
+        Raises: ImageUnavailable, with a remedy. WorkspaceGone: a source, or `workspace_of`, has no workspace. RefusedByEngine.
         """
         ...
 

@@ -22,6 +22,7 @@ from jobd.jobs.state import facts
 from jobd.jobs.state.machine import step
 from jobd.jobs.storage import RetentionStore
 from jobd.jobs.stored import record_of
+from jobd.jobs.workspace_holds import WorkspaceHolds
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.store.tables.rows import FIRST, JobRow
 
@@ -50,6 +51,7 @@ class Retention:
         supervisors: Supervisors,
         engine: Upkeep,
         outputs: KeptOutputs,
+        holds: WorkspaceHolds,
         clock: Clock,
         settings: RetentionSettings,
         each_round: Callable[[], Awaitable[None]],
@@ -59,6 +61,7 @@ class Retention:
         self._supervisors = supervisors
         self._engine = engine
         self._outputs = outputs
+        self._holds = holds
         self._clock = clock
         self._settings = settings
         self._each_round = each_round
@@ -157,11 +160,18 @@ class Retention:
     async def _remove_containers_of(self, row: JobRow) -> None:
         try:
             record = record_of(row)
+            taker = record.taken_by
+            if taker is not None and (await self._store.liveness([taker.uid])).get(taker.uid):
+                return  # the workspace is removed after the job that has taken it over
+            if not self._holds.begin_removal(row.uid):
+                return  # another job needs the workspace; a later round removes it
             await self._engine.remove(JobRef(record.uid, record.id, record.attempt.number))
             # A delete, for instance, may have changed the row since this read: the fact applies to the stored row.
             await self._repository.transition(
                 record.uid, lambda stored, spec: step(stored, spec, facts.Cleaned(), self._clock.now())
             )
+            self._holds.end_removal(row.uid)
+            self._holds.release(row.uid)
         except (RefusedByEngine, UnreadableJob) as error:
             fields = {"job_id": row.id, "action": "remove-containers", "error": str(error)}
             log.warning("the containers of an ended job are not removed yet", extra=fields)

@@ -16,6 +16,7 @@ from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.run.sidecar_order import SidecarSettings
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.state.record import Record
+from jobd.jobs.workspace_holds import WorkspaceHolds
 from jobd.wire.job import JobSpec
 
 
@@ -35,6 +36,7 @@ class Dependencies:
     spool_path: Callable[[str], Path]
     secrets: SecretFiles
     outputs: KeptOutputs
+    holds: WorkspaceHolds
     on_change: Callable[[Record, Record, JobSpec], None]
     live_outputs: LiveOutputs
     notify: Callable[[str], None]

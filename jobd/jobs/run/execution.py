@@ -277,6 +277,10 @@ class Execution:
         await self._job_state.apply(facts.StopSent(kill))
         self._observed_state.forget()
 
+    async def remove_sidecar(self) -> None:
+        """Removes the sidecar of an ended job."""
+        await self._engine.remove(self._job_state.ref, "sidecar")
+
     def release(self) -> None:
         """Frees what the engine holds for the job's run."""
         self._engine.release_run(self._job_state.ref)

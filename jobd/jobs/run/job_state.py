@@ -17,6 +17,7 @@ from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, RawLine
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.held_reports import HeldReports
 from jobd.jobs.state import event_drafts, facts
+from jobd.jobs.state.handover import outputs_only
 from jobd.jobs.state.machine import step
 from jobd.jobs.state.outcome import purged
 from jobd.jobs.state.record import Record
@@ -63,7 +64,10 @@ class JobState:
             self._spec = await self._read_spec()
 
     async def _read_spec(self) -> JobSpec:
-        return self._spec or await self._deps.repository.spec(self.record.uid)
+        if self._spec is not None:
+            return self._spec
+        spec = await self._deps.repository.spec(self.record.uid)
+        return spec if self.record.takes is None else outputs_only(spec)
 
     @property
     def ref(self) -> JobRef:

@@ -60,7 +60,7 @@ class Collection:
         return {output.path: await self._one(spec, n, output) for n, output in enumerate(spec.outputs)}
 
     async def _one(self, spec: JobSpec, number: int, output: Output) -> OutputState:
-        tar = self._engine.open_tar(self._job_state.ref, container_path(spec, output.path))
+        tar = self._engine.open_tar(self._job_state.record.workspace_ref, container_path(spec, output.path))
         try:
             async with aclosing(tar):
                 begin = await _beginning(tar)

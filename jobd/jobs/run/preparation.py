@@ -5,6 +5,7 @@ decides which action is next; `execution.py` has the worker's run.
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -53,9 +54,13 @@ class Preparation:
         """
         record, ref, spec = self._job_state.record, self._job_state.ref, self._job_state.spec
         image_ready = record.setup is not None and record.setup.image is not None
-        files = self._deps.spool_path(record.uid) if record.has_spool else None
+        takes = record.takes
+        files = self._deps.spool_path(record.uid) if record.has_spool and takes is None else None
         gpus = tuple(record.setup.gpus) if record.setup is not None else ()
-        order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready, gpus)
+        sources = {one.id: one.ref for one in record.sources if one.files}
+        order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready, gpus, sources)
+        if takes is not None:
+            order = dataclasses.replace(order, workspace_of=takes.workspace.ref)
         try:
             if record.phase == "inputs":
                 # The sidecar has run and no other container has: jobd reuses no old container. A sidecar that has refused its order

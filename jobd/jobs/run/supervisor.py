@@ -80,6 +80,7 @@ class Supervisor:
     def take_slot(self) -> None:
         """Takes the place that the record gives the job, in the queue or among the running jobs."""
         self._slot.take(self.record)
+        self._deps.holds.follow(self.record)
 
     def begin_again(self, stored: Record) -> None:
         """After a fault: the next run continues from the stored record."""
@@ -166,8 +167,24 @@ class Supervisor:
             if self.record.ended:
                 self._deps.spool_path(self.record.uid).unlink(missing_ok=True)
                 self._deps.secrets.remove(self.record.uid)
+            if self.record.ended:
+                await self._release_workspaces()
             if self.record.ended and self.record.is_deleted:
                 await self._deps.outputs.remove(self.record.uid)
+
+    async def _release_workspaces(self) -> None:
+        """Removes the sidecar that has the workspaces of earlier jobs mounted, and lets jobd remove those workspaces. If the engine does not
+        answer, the sidecar stays until jobd removes this job's containers.
+        """
+        if self.record.removal is None and any(source.files for source in self.record.sources):
+            try:
+                await self._execution.remove_sidecar()
+            except EngineError as error:
+                fields = {"job_id": self.record.id, "action": "remove-sidecar", "error": str(error)}
+                log.warning("the sidecar of an ended job is not removed yet", extra=fields)
+        self._deps.holds.follow(self.record)
+        if self.record.removal is not None:
+            self._deps.holds.end_removal(self.record.uid)
 
     async def _counted(self, action: actions.Action, error: Exception) -> bool:
         """Counts an error that the engine has answered with: a job fails if such errors continue for too long. Returns whether the engine
@@ -285,6 +302,8 @@ class Supervisor:
             waker.cancel()
 
     def _changed(self) -> None:
+        if not self.record.ended or self.record.is_deleted:
+            self._deps.holds.follow(self.record)
         self._slot.follow(self.record)
         self._wake.set()
 

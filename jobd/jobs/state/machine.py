@@ -21,6 +21,7 @@ from jobd.jobs.state.on_reported import reported, unread
 from jobd.jobs.state.outcome import (
     finish,
     log_drained,
+    outputs_begin,
     outputs_collected,
     outputs_failure,
     worker_never_ran,
@@ -79,7 +80,7 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
             pulled = record.with_state(state.change(setup=setup), engine_errors=None)
             return Step(pulled.change(image_digest=image.digest))
         case facts.Prepared():
-            return Step(_prepared(record, spec, fact, now))
+            return _prepared(record, spec, fact, now)
         case facts.SetupFailed(reason, message) if not record.worker_over:
             return worker_never_ran(record, spec, now, Failure(reason=reason, error=message))
         case facts.EngineErred():
@@ -136,17 +137,19 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
             return Step(record)
 
 
-def _prepared(record: Record, spec: JobSpec, fact: facts.Prepared, now: datetime) -> Record:
+def _prepared(record: Record, spec: JobSpec, fact: facts.Prepared, now: datetime) -> Step:
     created = fact.created
     worker = WorkerContainer(id=created.worker_id)
     prepared = record.with_setup(worker=worker, sidecar_id=created.sidecar_id)
     state = prepared.state
     if not isinstance(state, Pulling):
-        return prepared
+        return Step(prepared)
     # Errors that were counted under an action of an older version end here too.
     if spec.needs_sidecar:
-        return prepared.with_state(LoadingInputs(since=now, setup=state.setup), engine_errors=None)
-    return prepared.with_state(Running(since=now, setup=state.setup), engine_errors=None)
+        return Step(prepared.with_state(LoadingInputs(since=now, setup=state.setup), engine_errors=None))
+    if record.takes is not None:
+        return outputs_begin(prepared.with_state(state, engine_errors=None), spec, state, now)
+    return Step(prepared.with_state(Running(since=now, setup=state.setup), engine_errors=None))
 
 
 def _stop_sent(record: Record, kill: bool, now: datetime) -> Record:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
+from jobd.jobs.state.handover import Source, Takeover
 from jobd.jobs.state.parts import ArtifactState, ClockMark, RetriedFrom
 from jobd.jobs.state.record import Attempt, Record
 from jobd.jobs.state.scheduling import Awaited, Scheduling, ticket_at
@@ -21,11 +22,14 @@ def new_record(
     boot: str = "",
     clock_offset: float = 0.0,
     ticket: int | None = None,
-    after: Sequence[str] = (),
+    after: Sequence[Awaited] = (),
+    sources: Sequence[Source] = (),
     retried_from: RetriedFrom | None = None,
+    takes: Takeover | None = None,
 ) -> Record:
     """Returns the record of a new job. Its `uid` sorts by time and is unique. `ticket`: its place in the queue; None: that of `now`.
-    `after`: the uids of the spec's dependencies, in the order of the spec. `retried_from`: the job that this one runs anew.
+    `after`: the jobs that must end first; `sources`: those whose workspaces the job needs. `retried_from`: the job
+    that this one runs anew; `takes`: whose outputs alone it repeats.
     """
     artifacts = {a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts}
     return Record(
@@ -44,12 +48,11 @@ def new_record(
             cpu=spec.cpu_cores,
             memory_mb=spec.memory_mb,
             gpus=spec.gpus,
-            after=[
-                Awaited(uid=uid, id=dependency.job, on=dependency.on)
-                for uid, dependency in zip(after, spec.after, strict=False)
-            ],
+            after=list(after),
         ),
+        sources=list(sources),
         retried_from=retried_from,
+        takes=takes,
         clock=ClockMark(boot=boot, offset=clock_offset),
         attempt=Attempt(state=Queued(since=now), artifacts=artifacts),
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from jobd.jobs.state import facts
 from jobd.jobs.state.event_drafts import Draft, artifact_type
-from jobd.jobs.state.outcome import finish, outputs_failure, sidecar_again, worker_never_ran
+from jobd.jobs.state.outcome import finish, outputs_begin, outputs_failure, sidecar_again, worker_never_ran
 from jobd.jobs.state.parts import ArtifactState, Failure
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.states import DeliveringOutputs, LoadingInputs, Running
@@ -59,6 +59,8 @@ def _inputs(record: Record, spec: JobSpec, state: LoadingInputs, fact: facts.Rep
                 step = _failed(record, spec, lost, NEVER_REPORTED)
                 return replace(step, record=_inputs_failed(step.record, _never_reported(lost)))
             ready = record.with_sidecar(in_doubt=False)
+            if record.takes is not None and isinstance(ready.state, LoadingInputs):
+                return outputs_begin(ready, spec, ready.state, now)
             return Step(ready.with_state(Running(since=now, setup=state.setup, sidecar=ready.sidecar)))
         case report.InputsFailed(error=error) if not record.is_stopping:
             return worker_never_ran(record, spec, now, Failure(reason="input-failed", error=error))

@@ -28,6 +28,7 @@ from jobd.jobs.state.states import (
     Done,
     DrainingLog,
     LoadingInputs,
+    Pulling,
     Running,
 )
 from jobd.jobs.state.step import Step
@@ -123,9 +124,25 @@ def worker_never_ran(
     worker = ended(record.worker)
     if worker is not None:
         worker = worker.change(exit_code=exit_code)
+    if record.takes is not None:
+        worker, failure = record.takes.worker, Failure(reason="output-failed", error=failure.error)
     if record.cancel is not None:
         failure = _cancelled(record)
     return _exited(record, spec, now, failure, worker)
+
+
+def outputs_begin(record: Record, spec: JobSpec, state: Pulling | LoadingInputs, now: datetime) -> Step:
+    """Returns the job that repeats the outputs of an earlier job, once its sidecar runs, if it has one: announces the earlier worker's
+    exit code and continues with the outputs.
+    """
+    assert record.takes is not None
+    worker = record.takes.worker
+    data = data_of(record, spec, exitCode=event_exit_code(worker.exit_code))
+    exit_told = Step(record, (Draft(event.EXIT, data),))
+    if isinstance(state, Pulling) or state.sidecar is None:
+        return exit_told.then(finish(record, spec, now, None, worker))
+    outputs = DeliveringOutputs(since=now, setup=state.setup, sidecar=state.sidecar, worker=worker)
+    return exit_told.then(Step(record.with_state(outputs)))
 
 
 def _exited(

@@ -8,6 +8,8 @@ from datetime import datetime
 
 import msgspec
 
+from jobd.jobs.port.model import JobRef
+from jobd.jobs.state.handover import Source, Takeover, Taker
 from jobd.jobs.state.parts import (
     DEFAULT_GRACE_S,
     STOP_SIGNAL,
@@ -68,7 +70,8 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     `version` counts the stored changes. `image`: the spec's image, for callers that do not need the whole spec; empty in records of older
     versions. `image_digest`: the digest of the last pulled image. `has_spool`: local files were sent with the job; jobd has them until
-    the job's end. `retried_from`: the job that this one runs anew.
+    the job's end. `sources`: the earlier jobs whose workspaces stay for this job. `retried_from`: the job that this one runs anew;
+    `takes`: whose outputs alone it repeats. `taken_by`: the job that has taken over the workspace.
     `token`: authenticates the job's sidecar. `paused`: a user has paused this job alone. `form`, 2, is the version of the stored form
     (`record_form.py`).
     """
@@ -84,6 +87,9 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     has_spool: bool = False
     token: str = ""
     scheduling: Scheduling = Scheduling()
+    sources: list[Source] = msgspec.field(default_factory=list)
+    takes: Takeover | None = None
+    taken_by: Taker | None = None
     clock: ClockMark = ClockMark()
     events: EventCounts = EventCounts()
     log: LogState = LogState()
@@ -115,7 +121,8 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
         """The status for the API."""
         state = self.state
         if not isinstance(state, Done):
-            return "accepted" if self.started_at is None else "running"
+            has_begun = self.started_at is not None or (self.takes is not None and state.phase == "outputs")
+            return "running" if has_begun else "accepted"
         if state.cancelled:
             return "cancelled"
         return "failed" if state.failure else "completed"
@@ -176,8 +183,8 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
 
     @property
     def exit_code(self) -> int | None:
-        """The worker's exit code, None if there is none or the code is unknown."""
-        worker = self.worker
+        """The worker's exit code, None if there is none or the code is unknown. For repeated outputs: the earlier worker's."""
+        worker = self.takes.worker if self.takes is not None else self.worker
         return worker.exit_code if isinstance(worker, Ended) else None
 
     @property
@@ -241,6 +248,11 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
         """The removal of the job's containers and volume, if done."""
         state = self.state
         return state.removal if isinstance(state, Done) else None
+
+    @property
+    def workspace_ref(self) -> JobRef:
+        """The attempt whose containers hold the job's files."""
+        return self.takes.workspace.ref if self.takes else JobRef(self.uid, self.id, self.attempt.number)
 
     # --- users' requests and what follows from them
 

@@ -157,7 +157,7 @@ class Transition:
     """One commit: the job's new row, with the events and log lines of the change.
 
     `claim_id`: the row is inserted and its id must be free; otherwise the row must exist, one version before `job`. `callback`
-    is set once.
+    is set once. `also`: another job's row, which must exist, one version before.
     """
 
     job: JobRow
@@ -165,6 +165,7 @@ class Transition:
     logs: tuple[LogChunk, ...] = ()
     callback: Callback | None = None
     claim_id: bool = False
+    also: JobRow | None = None
 
     @property
     def size_bytes(self) -> int:

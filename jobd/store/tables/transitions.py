@@ -14,12 +14,14 @@ def commit(connection: sqlite3.Connection, transition: Transition, observed_ms: 
 
     Raises:
         IdTaken: `claim_id`, and the id belongs to another row.
-        NoSuchJob: not `claim_id`, and the row does not exist.
-        StaleJob: not `claim_id`, and the row has changed since it was read.
+        NoSuchJob: not `claim_id`, and the row does not exist; or that of `also`.
+        StaleJob: not `claim_id`, and the row has changed since it was read; or that of `also`.
     """
     job = transition.job
     write = jobs.insert if transition.claim_id else jobs.update
     number = write(connection, job, observed_ms)
+    if transition.also is not None:
+        jobs.update(connection, transition.also, observed_ms)
     if transition.callback is not None:
         outbox.set_callback(connection, number, transition.callback)
     stored = [

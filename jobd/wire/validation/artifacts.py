@@ -6,7 +6,18 @@ Source: man/job.5, "ARTIFACTS".
 import re
 from collections.abc import Iterator
 
-from jobd.wire.artifact import JOB, Artifact, Download, List, Read, Unarchive, Upload, Write
+from jobd.wire.artifact import (
+    JOB,
+    Artifact,
+    Download,
+    JobFiles,
+    List,
+    Read,
+    Unarchive,
+    Upload,
+    Write,
+    after_job,
+)
 from jobd.wire.globs import glob_of
 from jobd.wire.problem import Problem
 from jobd.wire.validation.limits import MAX_ARTIFACTS
@@ -16,8 +27,8 @@ _MODE = re.compile(r"^0?[0-7]{3}\Z")
 _SHA256 = re.compile(r"^[0-9a-fA-F]{64}\Z")
 
 
-def artifact_problems(artifacts: list[Artifact]) -> Iterator[Problem]:
-    """Yields the problems of a job's artifacts, in their order."""
+def artifact_problems(artifacts: list[Artifact], job_id: str = "") -> Iterator[Problem]:
+    """Yields the problems of the artifacts of the job `job_id`, in their order."""
     if len(artifacts) > MAX_ARTIFACTS:
         yield Problem("artifacts", f"must have at most {MAX_ARTIFACTS} entries")
         return
@@ -33,6 +44,8 @@ def artifact_problems(artifacts: list[Artifact]) -> Iterator[Problem]:
         seen.add(artifact.id)
         yield from _paths(at, artifact)
         yield from _options(at, artifact)
+        if isinstance(artifact, JobFiles):
+            yield from _earlier_job(at, artifact, job_id)
     yield from _dependencies(artifacts)
 
 
@@ -51,11 +64,11 @@ def _paths(at: str, artifact: Artifact) -> Iterator[Problem]:
         why = path_problem(artifact.out)
         if (
             not why
-            and not isinstance(artifact, Unarchive)
+            and not isinstance(artifact, Unarchive | JobFiles)
             and artifact.out.rstrip("/").rpartition("/")[2] in ("", ".")
         ):
             why = "must name a file"
-        elif not why and not isinstance(artifact, Unarchive) and artifact.out.endswith("/"):
+        elif not why and not isinstance(artifact, Unarchive | JobFiles) and artifact.out.endswith("/"):
             why = "must name a file, without a '/' at its end"
     if why:
         yield Problem(f"{at}.out", why)
@@ -83,11 +96,22 @@ def _options(at: str, artifact: Artifact) -> Iterator[Problem]:
                 yield Problem(f"{at}.excludes[{index}]", str(error))
 
 
+def _earlier_job(at: str, artifact: JobFiles, job_id: str) -> Iterator[Problem]:
+    if why := id_problem(artifact.job):
+        yield Problem(f"{at}.job", why)
+    elif artifact.job == job_id:
+        yield Problem(f"{at}.job", "a job cannot take files of its own workspace")
+
+
 def _dependencies(artifacts: list[Artifact]) -> Iterator[Problem]:
     depends = {a.id: a.depends for a in artifacts}
+    late = after_job(artifacts)
     acyclic: set[str] = set()
     for index, artifact in enumerate(artifacts):
         at = f"artifacts[{index}].depends"
+        if isinstance(artifact, JobFiles) and artifact.id in late:
+            yield Problem(at, "files of an earlier job come before the command; they cannot depend on 'job'")
+            continue
         if artifact.depends is None or artifact.depends == JOB:
             continue
         if artifact.depends not in depends:

@@ -104,7 +104,7 @@ def problems(spec: JobSpec) -> list[Problem]:
     """Returns all problems of a decoded spec, in the order of the contract's tables; empty for a valid spec."""
     return [
         *_job(spec),
-        *artifact_problems(spec.artifacts),
+        *artifact_problems(spec.artifacts, spec.id),
         *_outputs(spec.outputs),
         *(_callback(spec.callback) if spec.callback else ()),
     ]

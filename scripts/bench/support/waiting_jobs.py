@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jobd.jobs.job_repository import row_of
+from jobd.jobs.state.handover import Source
 from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.record import Record
+from jobd.jobs.state.scheduling import Awaited
 from jobd.process.state_folder import open_state
 from jobd.store.sqlite.lock import StateLock
 from jobd.store.store import Store
@@ -60,8 +62,9 @@ def waiting_jobs(count: int, groups: int, dependent: int) -> Iterator[Waiting]:
             "priority": PRIORITIES[index % len(PRIORITIES)],
             **DEMANDS[index // groups % len(DEMANDS)],
         }
-        after = [before.uid] if before is not None and every and index % every == every - 1 else []
-        if after and before is not None:
+        after: list[Awaited] = []
+        if before is not None and every and index % every == every - 1:
+            after = [Awaited(uid=before.uid, id=before.id)]
             tree["after"] = [{"job": before.id}]
         spec = convert_spec(tree)
         before = new_record(
@@ -71,6 +74,7 @@ def waiting_jobs(count: int, groups: int, dependent: int) -> Iterator[Waiting]:
             digest=64 * "c",
             has_spool=False,
             after=after,
+            sources=[Source(uid=one.uid, id=one.id, files=False) for one in after],
         )
         yield Waiting(before, spec)
 

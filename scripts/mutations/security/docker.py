@@ -47,8 +47,8 @@ MUTATIONS = (
         W,
         "the image's content is copied into the workspace",
         "jobd/docker/mapping/container_spec.py",
-        '"NoCopy": True,\n            "Labels": volume_labels(order.ref, settings.instance, making),\n        },\n    }\n\n\ndef _secrets',
-        '"NoCopy": False,\n            "Labels": volume_labels(order.ref, settings.instance, making),\n        },\n    }\n\n\ndef _secrets',
+        '"VolumeOptions": {"NoCopy": True, "Labels": volume_labels(ref, settings.instance, making)},\n    }\n\n\ndef _source',
+        '"VolumeOptions": {"NoCopy": False, "Labels": volume_labels(ref, settings.instance, making)},\n    }\n\n\ndef _source',
         f"{SECURITY}/test_worker.py::test_an_image_cannot_plant_links_in_the_workspace",
     ),
     SecurityMutation(

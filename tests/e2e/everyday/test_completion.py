@@ -120,6 +120,16 @@ def test_aliases_are_completed_like_their_commands(jobs: Daemon, folder: Path, s
     assert "--status" in shell(jobs, folder, "jobctl", "list", "--st")
 
 
+def test_bash_offers_jobs_and_their_paths_as_inputs(jobs: Daemon, folder: Path) -> None:
+    assert in_bash(jobs, folder, "jobctl", "run", "--in", "d=job:zz-o") == [f"{OVER}/"]
+    assert in_bash(jobs, folder, "jobctl", "run", "--in", f"d=job:{OVER}/re") == [f"{OVER}/result.csv"]
+    assert in_bash(jobs, folder, "jobctl", "run", "--in", f"d=job:{OVER}/logs/") == [
+        f"{OVER}/logs/a.txt",
+        f"{OVER}/logs/old/",
+    ]
+    assert in_bash(jobs, folder, "jobctl", "run", "--in", "d=") == ["FILES"]
+
+
 def test_bash_offers_words_after_an_equals_sign(jobs: Daemon, folder: Path) -> None:
     assert in_bash(jobs, folder, "jobctl", "run", "--pull=") == ["always", "missing", "never"]
     assert in_bash(jobs, folder, "jobctl", "run", "--pull=al") == ["always"]

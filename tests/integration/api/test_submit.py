@@ -86,6 +86,7 @@ def test_every_field_is_accepted(
 ) -> None:
     first = f"{job_id}-first"
     spec = full(job_id) | {"capAdd": ["NET_ADMIN"], "gpus": 1, "after": [{"job": first, "on": "any"}]}
+    spec["artifacts"].append({"id": "h", "type": "job", "job": first, "in": "results", "out": "data/"})
     assert spec.keys() == names(JobSpec)
     assert spec["callback"].keys() == names(Callback)
     assert spec["outputs"][0].keys() == names(Output)

@@ -18,6 +18,7 @@ from jobd.jobs.port.errors import (
     NoSuchFile,
     RefusedByEngine,
     StartFailed,
+    WorkspaceGone,
 )
 from jobd.jobs.port.hints import Hint
 from jobd.jobs.port.model import (
@@ -83,24 +84,47 @@ class FakeOrchestrator(Controls):
         """Finds every image that is not in `missing_images`; reports progress only for a pull. Reuses containers of this attempt that
         have run; creates the others again.
         """
-        if not order.image_ready:
+        if not order.image_ready and order.workspace_of is None:
             await self._pull(order, progress)
         self._here("create")
-        self._find(order.spec.image)
+        if order.workspace_of is None:
+            self._find(order.spec.image)
         if self.refuse_create is not None:
             raise RefusedByEngine(self.refuse_create)
+        if order.workspace_of is not None:
+            return self._prepare_outputs(order, order.workspace_of)
         job = self._world.jobs.get(order.ref.id)
         if job is None or job.ref != order.ref or not job.has_run:
             if job is not None:
                 self._world.remove(job)
+            for name, source in order.sources.items():
+                if self._world.of_uid(source) is None:
+                    raise WorkspaceGone(f"the workspace of job {name!r} is gone")
             files = unpacked(order.files, order.spec.workspace)
-            job = Job(order.ref, order.spec, files, owner_of(order.spec.user))
+            job = Job(order.ref, order.spec, files, owner_of(order.spec.user), dict(order.sources))
             job.worker = self._world.new_container(order.ref)
             job.sidecar = self._world.new_container(order.ref) if order.sidecar else None
             self._world.put(job)
         if job.worker is None:
             job.worker = self._world.new_container(order.ref)  # created again beside a sidecar that has run
         return Created(job.worker.facts.id, job.sidecar.facts.id if job.sidecar else None)
+
+    def _prepare_outputs(self, order: WorkOrder, workspace_of: JobRef) -> Created:
+        """Creates the sidecar on the workspace of an earlier job, whose worker has run."""
+        root = self._world.find(workspace_of)
+        if root is None or root.worker is None:
+            raise WorkspaceGone(f"the workspace of job {workspace_of.id!r} is gone")
+        if not order.sidecar:
+            return Created(root.worker.facts.id, None)
+        job = self._world.jobs.get(order.ref.id)
+        if job is None or job.ref != order.ref or not job.has_run:
+            if job is not None:
+                self._world.remove(job)
+            job = Job(order.ref, order.spec, root.files, root.owner, {root.ref.id: root.ref})
+            job.sidecar = self._world.new_container(order.ref)
+            self._world.put(job)
+        assert job.sidecar is not None
+        return Created(root.worker.facts.id, job.sidecar.facts.id)
 
     def _find(self, image: str) -> None:
         if image in self.missing_images:
@@ -208,9 +232,11 @@ class FakeOrchestrator(Controls):
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
         """Removes this job's containers, and without a role its volume."""
         self._here("remove")
-        job = self._world.jobs.get(ref.id)
-        if job is None or job.ref.uid != ref.uid:
+        job = self._world.of_uid(ref)
+        if job is None:
             return
+        if role is None:
+            self._check_unmounted(ref)
         if role is not None:
             self._world.drop(job, role)
         else:
@@ -224,7 +250,17 @@ class FakeOrchestrator(Controls):
             return
         if any(box is not None and box.running for box in (job.worker, job.sidecar)):
             raise EngineUnavailable("a container still runs")
+        self._check_unmounted(ref)
         self._world.remove(job)
+
+    def _check_unmounted(self, ref: JobRef) -> None:
+        users = [
+            job.ref.id
+            for job in self._world.jobs.values()
+            if job.sidecar is not None and any(source.uid == ref.uid for source in job.sources.values())
+        ]
+        if users:
+            raise RefusedByEngine(f"the workspace of job {ref.id} is in use by job {users[0]}")
 
     def release_run(self, ref: JobRef) -> None:
         """Notes that the job's run is over."""

@@ -21,9 +21,9 @@ from jobd.jobs.port.model import (
     StartFate,
     StreamName,
 )
-from jobd.wire.artifact import Write
+from jobd.wire.artifact import JobFiles, Write
 from jobd.wire.job import JobSpec
-from jobd.wire.report import SidecarOrder, encode_report
+from jobd.wire.report import ArtifactDone, InputsFailed, SidecarOrder, encode_report
 from tests.support.fakes.hints import Hints
 from tests.support.fakes.sidecar import Said, SidecarScript
 from tests.support.fakes.worker import WorkerScript
@@ -57,12 +57,13 @@ class Container:
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One job's containers, the volume's files by absolute path, and their uid and gid."""
+    """One job's containers, the volume's files by absolute path, and their uid and gid. `sources`: the earlier jobs that the sidecar reads."""
 
     ref: JobRef
     spec: JobSpec
     files: Files
     owner: tuple[int, int] = (0, 0)
+    sources: Mapping[str, JobRef] = field(default_factory=dict)
     worker: Container | None = None
     sidecar: Container | None = None
 
@@ -108,6 +109,11 @@ class World:
         job = self.jobs.get(ref.id)
         return job if job is not None and job.ref == ref else None
 
+    def of_uid(self, ref: JobRef) -> Job | None:
+        """Returns the job, whatever its attempt."""
+        job = self.jobs.get(ref.id)
+        return job if job is not None and job.ref.uid == ref.uid else None
+
     def put(self, job: Job) -> None:
         """Adds a job with its containers."""
         self.jobs[job.ref.id] = job
@@ -146,11 +152,27 @@ class World:
     def start_sidecar(self, job: Job, box: Container, order: SidecarOrder, script: SidecarScript) -> None:
         """Starts a sidecar that writes the texts of `order` and prints its script's reports on the inputs."""
         box.order, box.script = order, script
+        missing: str | None = None
         for artifact in order.artifacts:
+            if isinstance(artifact, JobFiles) and not self._copy(job, artifact):
+                missing = missing or artifact.id
             if isinstance(artifact, Write):
                 job.files[f"{job.spec.workspace}/{artifact.out}"] = artifact.source.encode()
         self._started(job, "sidecar", box)
-        self._say(job, box, script.inputs_of(order))
+        self._say(job, box, script.inputs_of(order) if missing is None else _without(order, missing))
+
+    def _copy(self, job: Job, artifact: JobFiles) -> bool:
+        """Copies the files that a `job` artifact names; False if there are none."""
+        source = self.of_uid(job.sources[artifact.job])
+        assert source is not None
+        path = artifact.source.strip("/")
+        root = source.spec.workspace if path in ("", ".") else f"{source.spec.workspace}/{path}"
+        target = f"{job.spec.workspace}/{artifact.out.rstrip('/')}"
+        found = {
+            at: content for at, content in source.files.items() if at == root or at.startswith(root + "/")
+        }
+        job.files.update({target + at.removeprefix(root): content for at, content in found.items()})
+        return bool(found)
 
     def notify_sidecar(self, job: Job, box: Container, succeeded: bool) -> None:
         """Notifies a sidecar, once, that the worker has ended."""
@@ -282,3 +304,12 @@ class World:
         # Like the engine's time: RFC 3339 with nanoseconds, growing within a stream.
         time = f"{self._clock.now():%Y-%m-%dT%H:%M:%S}.{next(self._ticks):09d}Z"
         return RawLine(stream=stream, time=time, text=text)
+
+
+def _without(order: SidecarOrder, artifact_id: str) -> list[Said]:
+    """Returns the reports of a sidecar whose source of this artifact does not exist."""
+    artifact = next(one for one in order.artifacts if one.id == artifact_id)
+    assert isinstance(artifact, JobFiles)
+    why = f"job {artifact.job!r} has no {artifact.source!r} in its workspace"
+    failed = ArtifactDone(n=1, artifact_id=artifact_id, artifact_type="job", status="failed", error=why)
+    return [failed, InputsFailed(n=2, error=f"input {artifact_id!r} (job) failed: {why}")]

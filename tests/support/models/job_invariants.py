@@ -61,6 +61,20 @@ class JobInvariants(JobTurns):
         if hasattr(self, "engine"):
             assert all(count <= 1 for count in self.engine.runs.values())
             assert max(self.engine.runs, default=1) <= 1 + self.spec.retries
+            assert self.engine.has_worker or self.engine.worker is None
+
+    @invariant()
+    def repeated_outputs_keep_the_earlier_exit_code(self) -> None:
+        if hasattr(self, "record") and self.record.takes is not None:
+            assert (self.record.exit_code, self.record.started_at) == (0, None)
+            assert not self.record.ended or self.record.reason in (
+                None,
+                "output-failed",
+                "output-too-large",
+                "cancelled",
+            )
+            told = [kind for kind, _, _ in self.events if kind in (event.START, event.RETRY)]
+            assert told == []
 
     @invariant()
     def complete_and_the_final_status_match(self) -> None:

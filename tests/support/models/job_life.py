@@ -14,9 +14,11 @@ from jobd.jobs.port.model import (
     Usage,
 )
 from jobd.jobs.state import actions, facts
+from jobd.jobs.state.handover import Takeover, Workspace, outputs_only
 from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.next_action import AMBIGUOUS_START, next_action
-from jobd.jobs.state.parts import Started, Starting
+from jobd.jobs.state.parts import Ended, Started, Starting
+from jobd.jobs.state.scheduling import Awaited
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write
 from jobd.wire.job import Callback, Dependency, JobSpec, Output
@@ -44,8 +46,15 @@ REQUESTS = ["none", "none", "none", "none", "cancel", "delete"]
 FILTERS: list[list[str] | None] = [None, [], [event.EXIT], [event.COMPLETE, event.ARTIFACT]]
 
 
+TAKEOVER = Takeover(
+    workspace=Workspace(uid="earlier", id="earlier"), worker=Ended(asked_at=START, exit_code=0)
+)
+
+
 class Life(JobInvariants):
-    """One job: `turns` runs the supervisor, the other rules are external events."""
+    """One job: `turns` runs the supervisor, the other rules are external events. `repeats`: the job repeats an earlier job's outputs alone."""
+
+    repeats = False
 
     @initialize(
         artifacts=st.sampled_from(ARTIFACTS),
@@ -79,19 +88,28 @@ class Life(JobInvariants):
             retries=retries,
             after=[Dependency(job=name, on="completed") for name in after],
         )
+        if self.repeats:
+            self.spec, phase, after = outputs_only(self.spec), "queued", []
         self.now = START
         self.grace = grace
         self.boots, self.offset = 1, 0.0
         self.skew = timedelta(0)
         self.record = new_record(
-            self.spec, now=START, owner=None, digest="", has_spool=has_spool, boot="boot-1", after=after
+            self.spec,
+            now=START,
+            owner=None,
+            digest="",
+            has_spool=has_spool,
+            boot="boot-1",
+            after=[Awaited(uid=name, id=name) for name in after],
+            takes=TAKEOVER if self.repeats else None,
         )
         self.had_files = has_spool
         self.engine_stopped = False
         self.not_paused()
         self.order_given = True
         self.observation = None
-        self.engine = ModelEngine(self.spec)
+        self.engine = ModelEngine(self.spec, has_worker=not self.repeats)
         self.events = []
         self.event_ids = []
         self.read = 0

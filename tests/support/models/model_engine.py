@@ -27,10 +27,11 @@ class Box:
 
 
 class ModelEngine:
-    """Two containers at most. Counts how often a worker began to run, by attempt."""
+    """Two containers at most. Counts how often a worker began to run, by attempt. Without a worker: an earlier job's outputs."""
 
-    def __init__(self, spec: JobSpec) -> None:
+    def __init__(self, spec: JobSpec, *, has_worker: bool = True) -> None:
         self.spec = spec
+        self.has_worker = has_worker
         self.worker: Box | None = None
         self.sidecar: Box | None = None
         self.runs: Counter[int] = Counter()
@@ -48,7 +49,7 @@ class ModelEngine:
 
     def create(self, attempt: int) -> Created:
         """Keeps useful containers that have run, creates the others again; never replaces a container that may still start."""
-        if (
+        if self.has_worker and (
             self.worker is None
             or self.worker.facts.started_at is None
             or self.worker.facts.attempt != attempt
@@ -59,8 +60,8 @@ class ModelEngine:
         if wanted and (self.sidecar is None or not self.sidecar.running):
             assert self.sidecar is None or self.sidecar not in self.late_starts
             self.sidecar = self._new(attempt)
-        assert self.worker is not None
-        return Created(self.worker.facts.id, self.sidecar.facts.id if self.sidecar and wanted else None)
+        worker_id = self.worker.facts.id if self.worker is not None else "earlier"
+        return Created(worker_id, self.sidecar.facts.id if self.sidecar and wanted else None)
 
     def start(self, box: Box | None, now: datetime) -> None:
         """Starts a container unless it was started before or is removed."""

@@ -24,8 +24,16 @@ FORCED = {
         "docker/containers/creation.py",
         "_remove_stale",
     ): "of another attempt or job: its end is recorded before the name is given on",
+    (
+        "docker/containers/takeover.py",
+        "_sidecar",
+    ): "of another job that had the id: its end is recorded before the id is given on",
     ("jobs/run/execution.py", "remove"): "the job is over and deleted, or the attempt before is over",
     ("jobs/run/supervisor.py", "_carry_out"): "the same, as `next_action` asks for it",
+    (
+        "jobs/run/execution.py",
+        "remove_sidecar",
+    ): "the job is over, and its sidecar has an earlier job's workspace mounted",
     ("jobs/retention/retention.py", "_remove_containers_of"): "the job is over, and so is its retention",
     ("jobs/retention/orphans.py", "remove"): "no job has it, and had it a whole interval ago",
 }
@@ -34,6 +42,7 @@ UNFORCED = {
     ("docker/containers/removal.py", "remove_stopped"): "the containers under a job's names",
     ("docker/containers/creation.py", "_remove_stale"): "this attempt's, none of which has run",
     ("docker/containers/unstarted.py", "remove"): "one whose start may be under way",
+    ("docker/containers/takeover.py", "_sidecar"): "this attempt's, which has not run",
     ("docker/orchestrator.py", "remove_stopped"): "the orchestrator's removal of what does not run",
     ("jobs/run/preparation.py", "prepare"): "the sidecar's run is over, the worker was not asked to start",
     ("jobs/run/execution.py", "remove_unstarted"): "one whose start may be under way",

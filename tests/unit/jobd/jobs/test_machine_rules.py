@@ -17,6 +17,16 @@ TestLife = ShortLife.TestCase
 TestLife.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
 
 
+class ShortRepetition(job_life.Life):
+    """A job that repeats the outputs of an earlier one."""
+
+    repeats = True
+
+
+TestRepetition = ShortRepetition.TestCase
+TestRepetition.settings = settings(max_examples=12, stateful_step_count=25, deadline=None)
+
+
 def test_every_fact_is_drawn() -> None:
     text = "".join(Path(str(module.__file__)).read_text() for module in (job_life, job_pauses, job_turns))
     assert [fact.__name__ for fact in get_args(facts.Fact) if f"facts.{fact.__name__}(" not in text] == []

@@ -87,7 +87,9 @@ def valid_trees(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(st.lists(IDS.filter(lambda name: name != "job"), unique=True, max_size=3))
     artifacts = []
     for index, name in enumerate(names):
-        kind = draw(st.sampled_from(["read", "write", "download", "upload", "unarchive", "archive", "list"]))
+        kind = draw(
+            st.sampled_from(["read", "write", "download", "upload", "unarchive", "archive", "list", "job"])
+        )
         made: dict[str, Any] = {
             "id": name,
             "type": kind,
@@ -98,6 +100,8 @@ def valid_trees(draw: st.DrawFn) -> dict[str, Any]:
             made["in"] = "http://h/" + draw(PATHS)
         if kind not in ("read", "list"):
             made["out"] = "https://h/x" if kind == "upload" else draw(PATHS)
+        if kind == "job":
+            made |= {"job": "earlier", "depends": None}
         artifacts.append(made)
     return {
         "id": draw(IDS),

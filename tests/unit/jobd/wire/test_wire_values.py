@@ -38,7 +38,8 @@ EXPLICIT: list[tuple[dict[str, Any], type[msgspec.Struct], str]] = [
     *[
         (
             {"id": "x", "type": kind, "in": "http://h/" if kind == "download" else "f"}
-            | ({} if kind in ("read", "list") else {"out": "http://h/" if kind == "upload" else "o"}),
+            | ({} if kind in ("read", "list") else {"out": "http://h/" if kind == "upload" else "o"})
+            | ({"job": "earlier"} if kind == "job" else {}),
             struct,
             "artifacts",
         )

@@ -20,7 +20,9 @@ def test_every_kind_of_the_contract_has_its_handler_and_no_other() -> None:
 def test_every_path_of_the_contract_is_made_native_and_nothing_else() -> None:
     for kind, struct in KINDS.items():
         texts = [name for name in ("source", "out", "subdir") if name in struct.__struct_fields__]
-        needed: dict[str, Any] = {name: "x" for name in ("source", "out") if name in texts}
+        needed: dict[str, Any] = {
+            name: "x" for name in ("source", "out", "job") if name in struct.__struct_fields__
+        }
         checked = {
             name
             for name in texts

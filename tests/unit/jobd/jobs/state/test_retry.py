@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jobd.jobs.port.model import LogCursor
 from jobd.jobs.state import actions, facts, retry
+from jobd.jobs.state.handover import Source, Takeover, Taker, Workspace
 from jobd.jobs.state.parts import (
     ArtifactState,
     CancelRequest,
@@ -38,10 +39,11 @@ SPEC = JobSpec(id="a", image="b", retries=3)
 
 KEPT = frozenset(
     """
-    uid id created_at version image image_digest owner spec_digest has_spool token clock.boot clock.offset
+    uid id created_at version image image_digest owner spec_digest has_spool token sources clock.boot clock.offset
     events.count events.sequence events.started log.seq log.size_bytes log.is_full log.announced
     cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s scheduling.cpu scheduling.memory_mb
-    scheduling.priority scheduling.group scheduling.gpus scheduling.after retried_from.uid retried_from.id paused
+    scheduling.priority scheduling.group scheduling.gpus scheduling.after retried_from.uid retried_from.id
+    takes.workspace.uid takes.workspace.id takes.workspace.attempt takes.worker taken_by.uid taken_by.id paused
     """.split()  # noqa: SIM905 - a list of them would fill the page
 )
 GROWS = frozenset({"earlier", "attempt.number", "scheduling.ticket"})
@@ -74,7 +76,10 @@ def full() -> Record:
         spec_digest="d",
         has_spool=True,
         token="t",
+        sources=[Source(uid="u3", id="c")],
         retried_from=RetriedFrom(uid="u3", id="c"),
+        takes=Takeover(workspace=Workspace(uid="u5", id="e", attempt=2), worker=Ended(asked_at=NOW)),
+        taken_by=Taker(uid="u4", id="d"),
         scheduling=Scheduling(
             priority=3,
             gpus=2,
@@ -101,11 +106,11 @@ def full() -> Record:
 
 
 def leaves(part: Part, path: str = "") -> dict[str, object]:
-    """Returns every field of a part and of the parts in it, a state as a whole, by path."""
+    """Returns every field of a part and of the parts in it, a state and a worker as a whole, by path."""
     found: dict[str, object] = {}
     for name in part.__struct_fields__:
         value = getattr(part, name)
-        if isinstance(value, Part) and name != "state":
+        if isinstance(value, Part) and name not in ("state", "worker"):
             found |= leaves(value, f"{path}{name}.")
         else:
             found[path + name] = value

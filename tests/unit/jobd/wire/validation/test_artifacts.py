@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobd.wire.artifact import Archive, Download, List, Read, Unarchive, Upload, Write
+from jobd.wire.artifact import Archive, Download, JobFiles, List, Read, Unarchive, Upload, Write
 from jobd.wire.job import JobSpec
 from jobd.wire.problem import Problem
 from jobd.wire.validation.names import path_problem
@@ -21,6 +21,7 @@ MINIMAL: dict[str, dict[str, Any]] = {
     "read": {"in": "f"},
     "archive": {"in": "dir", "out": "a.tar.gz"},
     "list": {"in": "."},
+    "job": {"job": "earlier", "in": "results", "out": "data"},
 }
 OUTPUTS = ("upload", "read", "archive")
 
@@ -31,7 +32,9 @@ def artifact(kind: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_the_required_fields_of_each_kind_suffice(accept: Accept) -> None:
-    made = accept(artifacts=[artifact(kind, id=kind) for kind in MINIMAL]).artifacts
+    made = accept(
+        artifacts=[artifact(kind, id="files" if kind == "job" else kind) for kind in MINIMAL]
+    ).artifacts
     assert made == [
         Download(id="download", source="http://h/f", out="f", sha256=None, max_bytes=None),
         Write(id="write", source="text", out="f", mode=None),
@@ -40,6 +43,7 @@ def test_the_required_fields_of_each_kind_suffice(accept: Accept) -> None:
         Read(id="read", source="f", when="success", optional=False),
         Archive(id="archive", source="dir", out="a.tar.gz", format="tar.gz", when="success", optional=False),
         List(id="list", source=".", recursive=True, excludes=[]),
+        JobFiles(id="files", job="earlier", source="results", out="data"),
     ]
     assert all(a.depends is None for a in made)
 
@@ -141,6 +145,8 @@ BAD_PATHS = [
         ("archive", "in"),
         ("archive", "out"),
         ("list", "in"),
+        ("job", "in"),
+        ("job", "out"),
     ],
 )
 def test_a_path_never_leaves_the_workspace(refuse: Refuse, kind: str, name: str, path: str) -> None:
@@ -272,3 +278,31 @@ def test_a_path_with_an_unpaired_surrogate_is_refused_with_the_remedy() -> None:
 )  # fmt: skip
 def test_a_required_path_is_not_empty(refuse: Refuse, kind: str, name: str) -> None:
     assert [p.field for p in refuse(artifacts=[artifact(kind, **{name: ""})])] == [f"artifacts[0].{name}"]
+
+
+@pytest.mark.parametrize("job", ["", "-a", "a/b", "../a", "@last", "a" * 129, "a\n", "é"])
+def test_files_of_a_job_name_the_job_by_its_id(refuse: Refuse, job: str) -> None:
+    assert [p.field for p in refuse(artifacts=[artifact("job", job=job)])] == ["artifacts[0].job"]
+
+
+def test_a_job_takes_no_files_of_itself(refuse: Refuse) -> None:
+    found = refuse(id="me", artifacts=[artifact("job", job="me")])
+    assert found == [Problem("artifacts[0].job", "a job cannot take files of its own workspace")]
+
+
+@pytest.mark.parametrize("out", [".", "dir/", "./", "a/b"])
+def test_files_of_a_job_go_to_a_file_or_into_a_folder(accept: Accept, out: str) -> None:
+    assert len(accept(artifacts=[artifact("job", out=out)]).artifacts) == 1
+
+
+def test_files_of_a_job_are_inputs(refuse: Refuse, accept: Accept) -> None:
+    """Directly or through others, they cannot come after the command; they may come after another input."""
+    found = refuse(
+        artifacts=[
+            artifact("job", id="direct", depends="job"),
+            artifact("read", id="r", depends="job"),
+            artifact("job", id="behind", depends="r"),
+        ]
+    )
+    assert [p.field for p in found] == ["artifacts[0].depends", "artifacts[2].depends"]
+    accept(artifacts=[artifact("write", id="w"), artifact("job", id="j", depends="w")])
