@@ -114,8 +114,8 @@ MUTATIONS = (
     Mutation(
         "a start of jobd forgets which pauses hold running jobs",
         "jobd/store/tables/groups.py",
-        "freezes=bool(too))",
-        "freezes=False)",
+        "freezes=bool(too), ",
+        "freezes=False, ",
         "tests/integration/api/test_groups.py::test_a_pause_of_running_jobs_survives_a_kill_and_ends_with_the_resume",
     ),
     Mutation(

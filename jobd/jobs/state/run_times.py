@@ -14,6 +14,9 @@ from datetime import datetime, timedelta
 from jobd.jobs.port.model import ContainerFacts
 from jobd.jobs.state.record import Record
 
+SEEN_SOON = timedelta(seconds=10)
+"""Within this time after the request the observation may count as the start: a time limit is at most so much longer."""
+
 
 def latest(record: Record) -> datetime:
     """Returns the latest time in the record: no later event gets an earlier time."""
@@ -35,8 +38,14 @@ def not_before(record: Record, now: datetime) -> datetime:
 
 
 def began(asked_at: datetime, at: datetime, now: datetime) -> datetime:
-    """Returns when, by jobd's clock, a worker began to run; `at` is the start by the engine's clock."""
-    return min(max(at, asked_at), now)
+    """Returns when, by jobd's clock, a worker began to run; `at` is the start by the engine's clock.
+
+    A time before the request or after the observation comes from a clock that differs from jobd's. Then the observation counts, so that
+    no time limit ends early; after a longer absence of jobd the request counts, since the start came soon after it.
+    """
+    if asked_at <= at <= now:
+        return at
+    return now if now - asked_at <= SEEN_SOON else asked_at
 
 
 def exited(record: Record, worker: ContainerFacts | None, now: datetime) -> datetime:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jobd.jobs.port.model import ContainerFacts, ContainerState, Created, ImageFacts, Observation
 from jobd.jobs.state import facts
+from jobd.jobs.state.run_times import began
 from jobd.jobs.view import view_of
 from jobd.wire.job import JobSpec
 from tests.unit.jobd.jobs.conftest import START, Walk
@@ -95,3 +96,21 @@ def test_an_event_is_not_earlier_than_its_facts(job: Job) -> None:
         a.record.exited_at.isoformat()[:19] <= str(event.body.split(b'"time":"')[1][:19], "ascii")
         for event in events
     )
+
+
+@pytest.mark.parametrize(
+    ("at_s", "now_s", "began_s"),
+    [
+        (2, 3, 2),
+        (-3600, 3, 3),  # the engine's clock is an hour behind: the request took 3 s, and its answer was lost
+        (3600, 3, 3),
+        (-3600, 3600, 0),  # jobd was away for an hour
+        (7200, 3600, 0),
+        (0, 0, 0),
+    ],
+)
+def test_a_start_by_another_clock_makes_no_time_limit_end_early(at_s: int, now_s: int, began_s: int) -> None:
+    def moment(seconds: int) -> datetime:
+        return START + timedelta(seconds=seconds)
+
+    assert began(moment(0), moment(at_s), moment(now_s)) == moment(began_s)
