@@ -97,7 +97,7 @@ MUTATIONS = (
         "sidecar/archive_readers/member.py",
         "if flaw := path_flaw(name):",
         'if (flaw := path_flaw(name)) and flaw != "parent":',
-        f"{SECURITY}/test_input.py::test_hostile_archives_are_refused_by_the_sidecar",
+        "tests/unit/sidecar/archive_readers/test_member.py::test_names_that_leave_are_refused",
     ),
     SecurityMutation(
         I,
@@ -129,7 +129,7 @@ MUTATIONS = (
         "sidecar/archive_readers/zip.py",
         "if data.startswith(_ENTRY) and data.count(_ENTRY) > self._most_members:",
         "if False:",
-        f"{SECURITY}/test_million.py::test_archives_of_a_million_files_are_refused_and_leave_nothing",
+        "tests/unit/sidecar/archive_readers/test_zip.py::test_too_many_members_are_refused_before_one_is_made",
     ),
     SecurityMutation(
         I,

@@ -25,7 +25,7 @@ MUTATIONS = (
         "jobd/wire/validation/job_spec.py",
         "if not math.isfinite(spec.cpu) or spec.cpu < 0 or spec.cpu > MAX_CPU:",
         "if spec.cpu < 0:",
-        "tests/integration/api/test_submit.py::test_a_wrong_value_is_refused_with_its_field_and_nothing_else_happens",
+        "tests/unit/jobd/wire/validation/test_job_spec.py::test_a_cpu_share_is_refused",
     ),
     SecurityMutation(
         C,
