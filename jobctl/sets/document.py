@@ -24,7 +24,8 @@ _OWN_FIELDS = ("id", "set")
 class Entry(Value):
     """One job of the file. `path`: its field, empty for a file that is one job with a matrix; `tree`: its fields without `matrix`, and
     without `after` where that names jobs of the file; `choices`: the values of each job that comes of it, one without values where the
-    entry has no matrix; `after`: the names and conditions of the jobs that it waits for.
+    entry has no matrix; `after`: the names and conditions of the jobs that it waits for; `sources`: the jobs of the file whose files it
+    takes, by the numbers of its artifacts.
     """
 
     name: str
@@ -33,6 +34,12 @@ class Entry(Value):
     choices: tuple[dict[str, str], ...] = ({},)
     has_matrix: bool = False
     after: tuple[tuple[str, str], ...] = ()
+    sources: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def earlier(self) -> list[str]:
+        """The names of the jobs that are submitted before this one."""
+        return [*(name for name, _ in self.after), *(name for _, name in self.sources)]
 
 
 class Document(Value):
@@ -73,7 +80,7 @@ def read_document(tree: Tree) -> Document:
         if not isinstance(fields, dict):
             problems.append(Problem(path, "must be a mapping of fields"))
             continue
-        entry, found = _entry(name, path, fields)
+        entry, found = _entry(name, path, fields, jobs)
         entries.append(entry)
         problems += found
     if sum(len(entry.choices) for entry in entries) > MOST_JOBS:
@@ -82,7 +89,8 @@ def read_document(tree: Tree) -> Document:
     problems += _same_ids(entries)
     ordered, circle = _ordered(entries)
     if circle:
-        where = f"jobs.{circle[0]}.after"
+        waits = next(entry for entry in entries if entry.name == circle[0])
+        where = f"{waits.path}.after" if waits.after else f"{waits.path}.artifacts"
         problems.append(Problem(where, f"the jobs wait for each other: {' -> '.join(circle)}"))
     return Document(tree.get("set"), tuple(ordered or entries), tuple(problems))
 
@@ -100,7 +108,7 @@ def _set_problems(name: object) -> Iterator[Problem]:
         yield Problem("set", error.message)
 
 
-def _entry(name: str, path: str, fields: Tree) -> tuple[Entry, list[Problem]]:
+def _entry(name: str, path: str, fields: Tree, jobs: Tree | None = None) -> tuple[Entry, list[Problem]]:
     prefix = f"{path}." if path else ""
     tree = {key: value for key, value in fields.items() if key != "matrix"}
     problems = []
@@ -116,8 +124,10 @@ def _entry(name: str, path: str, fields: Tree) -> tuple[Entry, list[Problem]]:
         ]
         after, found = _after(tree.pop("after", None), f"{prefix}after")
         problems += found
+    sources = tuple(_sources(tree.get("artifacts"), jobs or {}))
+    problems += _source_problems(name, sources, f"{prefix}artifacts", jobs or {})
     if "matrix" not in fields:
-        return Entry(name, path, tree, after=tuple(after)), problems
+        return Entry(name, path, tree, after=tuple(after), sources=sources), problems
     choices: list[dict[str, str]] = [{}]
     try:
         axes = list(_axes(fields["matrix"]))
@@ -125,7 +135,7 @@ def _entry(name: str, path: str, fields: Tree) -> tuple[Entry, list[Problem]]:
         check_use([], tree, axes)
     except Misuse as error:
         problems.append(Problem(f"{prefix}{error.field or 'matrix'}", error.message))
-    return Entry(name, path, tree, tuple(choices), True, tuple(after)), problems
+    return Entry(name, path, tree, tuple(choices), True, tuple(after), sources), problems
 
 
 def _axes(matrix: object) -> Iterator[Axis]:
@@ -173,6 +183,28 @@ def _after(value: object, field: str) -> tuple[list[tuple[str, str]], list[Probl
     return found, problems
 
 
+def _sources(artifacts: object, jobs: Tree) -> Iterator[tuple[int, str]]:
+    """Yields the artifacts that take files of a job of the file, by its name; another text is the id of a job that exists."""
+    for number, artifact in enumerate(artifacts if isinstance(artifacts, list) else ()):
+        if isinstance(artifact, dict) and artifact.get("type") == "job":
+            job = artifact.get("job")
+            if isinstance(job, str) and job in jobs:
+                yield number, job
+
+
+def _source_problems(
+    name: str, sources: Sequence[tuple[int, str]], field: str, jobs: Tree
+) -> Iterator[Problem]:
+    for number, job in sources:
+        fields = jobs[job]
+        if job == name:
+            yield Problem(f"{field}[{number}].job", "a job cannot take its own files")
+        elif isinstance(fields, dict) and "matrix" in fields:
+            yield Problem(
+                f"{field}[{number}].job", f"{job!r} has a matrix; name one of its jobs, with the set's id"
+            )
+
+
 def _unknown(entries: Sequence[Entry], names: Sequence[str]) -> Iterator[Problem]:
     for entry in entries:
         seen: set[str] = set()
@@ -217,5 +249,5 @@ def _ordered(entries: Sequence[Entry]) -> tuple[list[Entry], list[str]]:
             elif name in by_name and name not in done and name not in path:
                 path.append(name)
                 todo.append((name, True))
-                todo += [(other, False) for other, _ in reversed(by_name[name].after)]
+                todo += [(other, False) for other in reversed(by_name[name].earlier)]
     return ordered, []

@@ -19,7 +19,7 @@ from jobctl.sets.planning import (
 from jobd.wire.validation.limits import MAX_AFTER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from jobctl.job.submission import Source
 
@@ -57,7 +57,9 @@ def plan_document(flags: Flags, source: Source, tree: Tree, surroundings: Surrou
         after = [{"job": one, "on": on} for other, on in entry.after for one in ids[other]]
         if len(after) > MAX_AFTER:
             raise located(source, f"{entry.path}.after", too_many(len(after)))
-        for own_id, fields, values in filled_entries(entry, name):
+        sources = {number: ids[other][0] for number, other in entry.sources}
+        for own_id, filled, values in filled_entries(entry, name):
+            fields = with_sources(filled, sources)
             try:
                 plan = planned(with_fields(flags, name=own_id), fields, surroundings)
             except JobctlError as error:
@@ -76,6 +78,17 @@ def filled_entries(entry: Entry, set_name: str) -> Iterator[tuple[str, Tree, dic
         index = own_id.rpartition("-")[2]
         values = {**chosen, "set": set_name, "index": index}
         yield own_id, filled_tree(entry.tree, values) if entry.has_matrix else dict(entry.tree), chosen
+
+
+def with_sources(fields: Tree, sources: Mapping[int, str]) -> Tree:
+    """Returns the fields with the ids of the jobs whose files the artifacts take, by the numbers of the artifacts."""
+    if not sources:
+        return fields
+    artifacts = [
+        {**artifact, "job": sources[number]} if number in sources else artifact
+        for number, artifact in enumerate(fields["artifacts"])
+    ]
+    return {**fields, "artifacts": artifacts}
 
 
 def too_many(awaited: int) -> str:

@@ -111,7 +111,8 @@ SEVERAL_JOBS = (
     ),
     (
         "In such a file, after has names of the file: NAME, NAME:any or NAME:failed. jobctl submits a job after those that it waits for, whatever "
-        "their order in the file, and refuses unknown names and jobs that wait for each other."
+        "their order in the file, and refuses unknown names and jobs that wait for each other. An artifact of the type job may name a job of the "
+        "file too, but none with a matrix; any other text is the id of an earlier job."
     ),
     (
         "matrix makes several jobs of one: a mapping of names to lists of values, or to a text as of jobctl sweep --each, such as 1..5. There is a job "

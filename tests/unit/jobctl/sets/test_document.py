@@ -54,6 +54,59 @@ def test_jobs_come_after_those_that_they_wait_for() -> None:
     assert {job.plan.spec["set"] for job in planned.jobs} == {"s"}
 
 
+def taking(*names: str) -> list[dict[str, Any]]:
+    return [
+        {"id": f"f{n}", "type": "job", "job": name, "in": "x", "out": f"x{n}"} for n, name in enumerate(names)
+    ]
+
+
+def test_an_artifact_names_a_job_of_the_file_or_the_id_of_an_earlier_one() -> None:
+    shared = taking("a", "elsewhere")
+    tree = {
+        "jobs": {
+            "c": {**JOB, "artifacts": shared, "matrix": {"n": [1, 2]}, "command": ["{n}"]},
+            "b": {**JOB, "artifacts": shared},
+            "a": dict(JOB),
+        }
+    }
+    assert problems(tree) == []
+    for name in ("s", "t"):
+        planned = plan(tree, set=name)
+        assert [job.id for job in planned.jobs] == [f"{name}-a", f"{name}-c-1", f"{name}-c-2", f"{name}-b"]
+        for job in planned.jobs[1:]:
+            assert [each["job"] for each in job.plan.spec["artifacts"]] == [f"{name}-a", "elsewhere"]
+            assert "after" not in job.plan.spec
+
+
+@pytest.mark.parametrize(
+    ("jobs", "field", "words"),
+    [
+        ({"a": {**JOB, "artifacts": taking("a")}}, "jobs.a.artifacts[0].job", "its own files"),
+        (
+            {"a": {**JOB, "artifacts": taking("b")}, "b": {**JOB, "after": ["a"]}},
+            "jobs.a.artifacts",
+            "wait for each other: a -> b -> a",
+        ),
+        (
+            {
+                "a": {**JOB, "artifacts": taking("x", "b")},
+                "b": {**JOB, "matrix": {"n": "1..2"}, "command": "{n}"},
+            },
+            "jobs.a.artifacts[1].job",
+            "'b' has a matrix",
+        ),
+    ],
+)
+def test_files_of_a_job_of_the_file_that_cannot_be_taken(
+    jobs: dict[str, Any], field: str, words: str
+) -> None:
+    found = problems({"jobs": jobs})
+    assert [name for name, _ in found] == [field]
+    assert words in found[0][1]
+    with pytest.raises(Misuse):
+        plan({"jobs": jobs})
+
+
 def test_a_file_of_one_job_may_have_a_matrix_and_its_own_set() -> None:
     tree = {
         **JOB,
