@@ -96,8 +96,8 @@ def retry(
 ) -> None:
     """Run ended jobs anew under new ids, and print these.
 
-    A job that waits for another one of the same command waits for that job's retry. The others start without waiting, if what they
-    waited for has ended as required.
+    A job that waits for another one of the same command, or takes its files, has that job's retry instead. The others start without
+    waiting, if what they waited for has ended as required.
     """
     session = session_of(ctx)
     if label and not failed:
@@ -132,7 +132,8 @@ def retry(
             dependencies = given_after
             if dependencies is None and not only_outputs:
                 dependencies = renamed_after(job, new_ids)
-            again = Retry(name, given_secrets, dependencies, entries, only_outputs)
+            sources = {} if only_outputs else renamed_sources(job, new_ids)
+            again = Retry(name, given_secrets, dependencies, entries, only_outputs, sources)
             answer = resubmit(client, str(job["id"]), again)
             new_ids[str(job["id"])] = str(answer["id"])
             done.append({key: answer[key] for key in ("id", "uid", "status") if key in answer})
@@ -160,6 +161,12 @@ def renamed_after(job: Job, newer: Mapping[str, str]) -> list[Job] | None:
         for each in dependencies
         if never_started or each.get("job") in newer
     ]
+
+
+def renamed_sources(job: Job, newer: Mapping[str, str]) -> dict[str, str]:
+    """Returns the retries in `newer` of the jobs whose files the retry of `job` takes, by the ids of these jobs. Pure."""
+    taken = [each.get("job") for each in job.get("artifacts") or [] if isinstance(each, dict)]
+    return {str(each): _newest(str(each), newer) for each in taken if each in newer}
 
 
 def _newest(job_id: str, newer: Mapping[str, str]) -> str:

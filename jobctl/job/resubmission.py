@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobctl.connection.client import Client, job_path, read_all
@@ -29,7 +29,7 @@ Tree = dict[str, Any]
 
 class Retry(Value):
     """What is sent with a request: the new id (None: jobctl derives one), the values of the secrets, the dependencies of the new job (None:
-    jobd takes those of the old job), and the local files. `outputs`: the command does not run again, only the outputs are repeated.
+    jobd takes those of the old job), the jobs in place of those whose files the job takes, and the local files. `outputs`: the command does not run again, only the outputs are repeated.
     """
 
     _secret = frozenset({"secrets"})
@@ -39,6 +39,7 @@ class Retry(Value):
     after: Sequence[Tree] | None = None
     entries: Sequence[Member] = ()
     outputs: bool = False
+    sources: Mapping[str, str] = {}
 
     def body(self, new_id: str) -> bytes:
         """Returns the body of the request. Raises Misuse: a value is no text that JSON has."""
@@ -47,6 +48,8 @@ class Retry(Value):
             tree["secrets"] = dict(self.secrets)
         if self.after is not None:
             tree["after"] = list(self.after)
+        if self.sources:
+            tree["sources"] = dict(self.sources)
         if self.outputs:
             tree["outputs"] = True
         return encoded(tree)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobctl.connection.client import Client
 
 Job = dict[str, Any]
-KEPT = ("id", "uid", "status", "reason", "startedAt", "retriedFrom", "after", "outputs")
+KEPT = ("id", "uid", "status", "reason", "startedAt", "retriedFrom", "after", "outputs", "artifacts")
 """What a retry needs of a job; a set may have thousands of jobs."""
 
 
@@ -97,4 +97,8 @@ def _of_set(client: Client, name: str) -> list[Job]:
 
 
 def _kept(jobs: Iterable[Job]) -> list[Job]:
-    return [{key: job[key] for key in KEPT if key in job} for job in jobs]
+    kept = [{key: job[key] for key in KEPT if key in job} for job in jobs]
+    for job in kept:
+        if "artifacts" in job:
+            job["artifacts"] = [each for each in job["artifacts"] if each.get("job")]
+    return kept

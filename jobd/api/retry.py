@@ -16,13 +16,15 @@ from jobd.wire.view import Accepted
 
 class RetryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a retry adds to the stored spec: the new job's id (absent: jobd derives one), the values of the secrets, which jobd does not
-    keep, and what the new job waits for (absent: the dependencies that the old job still waited for at its end). `outputs`: repeats only the outputs of a job that ended
+    keep, and what the new job waits for (absent: the dependencies that the old job still waited for at its end). `sources`: the ids of other
+    jobs, by the ids of those whose files the spec takes. `outputs`: repeats only the outputs of a job that ended
     `output-failed`, on the workspace that is still there.
     """
 
     id: str | None = None
     secrets: dict[str, str] = {}
     after: list[Dependency] | None = None
+    sources: dict[str, str] = {}
     outputs: bool = False
 
     def __repr__(self) -> str:
@@ -57,6 +59,7 @@ async def _retry(request: web.Request, received: SubmissionBody) -> web.StreamRe
             new_id=body.id,
             secrets=body.secrets,
             after=body.after,
+            sources=body.sources,
             files=received.files,
             files_digest=received.files_digest,
             outputs=body.outputs,

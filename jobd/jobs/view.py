@@ -10,7 +10,7 @@ from jobd.jobs.state.parts import ArtifactState, FailedAttempt, OutputState, Sta
 from jobd.jobs.state.record import Record
 from jobd.jobs.state.scheduling import Awaited
 from jobd.jobs.state.states import Queued
-from jobd.wire.artifact import kind_of
+from jobd.wire.artifact import Artifact, JobFiles, kind_of
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
 from jobd.wire.view import (
@@ -84,10 +84,7 @@ def view_of(
         ),
         gpu_devices=record.setup.gpus if record.setup else [],
         usage=_usage(record),
-        artifacts=[
-            _artifact(a.id, kind_of(a), record.attempt.artifacts.get(a.id, ArtifactState()))
-            for a in spec.artifacts
-        ],
+        artifacts=[_artifact(a, record.attempt.artifacts.get(a.id, ArtifactState())) for a in spec.artifacts],
         retried_from=record.retried_from.id if record.retried_from else None,
         outputs=[_output(o.path, outputs.get(o.path, OutputState())) for o in spec.outputs],
         attempts=[*map(_earlier, record.earlier), *([_attempt(record, started_text)] if worker else [])],
@@ -153,14 +150,15 @@ def _ends(awaited: list[Awaited]) -> str:
     return ", ".join(named) + (f" and {more} more" if more else "")
 
 
-def _artifact(artifact_id: str, kind: str, state: ArtifactState) -> ArtifactView:
+def _artifact(artifact: Artifact, state: ArtifactState) -> ArtifactView:
     return ArtifactView(
-        id=artifact_id,
-        type=kind,
+        id=artifact.id,
+        type=kind_of(artifact),
         status=state.status,
         error=state.error,
         bytes=state.bytes,
         done_bytes=state.moved,
+        job=artifact.job if isinstance(artifact, JobFiles) else None,
     )
 
 

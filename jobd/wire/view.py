@@ -32,7 +32,7 @@ class Accepted(View, frozen=True, kw_only=True):
 
 
 class ArtifactView(View, frozen=True, kw_only=True):
-    """One artifact and its result; `pending` until its end."""
+    """One artifact and its result; `pending` until its end. `job`: the earlier job whose files it takes."""
 
     id: str
     type: str
@@ -40,6 +40,7 @@ class ArtifactView(View, frozen=True, kw_only=True):
     error: str | None = None
     bytes: int | None = None
     done_bytes: int | None = None
+    job: str | None = None
 
 
 class OutputView(View, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from jobd.errors import Conflict, InvalidRequest, NotFound
 from jobd.jobs.admission.outputs_retry import check_adds_nothing, takeover_of
+from jobd.jobs.admission.retried_sources import check_source, implied_sources, with_sources
 from jobd.jobs.admission.submission import OutputsOf, Submission, Submitter, is_same_submission
 from jobd.jobs.state.on_dependency import why_unmet
 from jobd.jobs.state.outcome import DEPENDENCY
@@ -40,7 +41,8 @@ SPECS_AT_ONCE = 8
 @dataclass(frozen=True, slots=True)
 class Resubmission:
     """A request to run the ended job `job_id` anew. `new_id` None: jobd derives an id. `secrets`: the values of the job's secrets.
-    `after` None: the job's own dependencies, as far as they were not met. `files`, `files_digest`: see `Submission`. `outputs`: repeats only
+    `after` None: the job's own dependencies, as far as they were not met. `sources`: other jobs in place of those whose files the job
+    takes. `files`, `files_digest`: see `Submission`. `outputs`: repeats only
     the outputs, on the workspace that is still there.
     """
 
@@ -49,6 +51,7 @@ class Resubmission:
     new_id: str | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
     after: list[Dependency] | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
     files: Path | None = None
     files_digest: bytes | None = None
     outputs: bool = False
@@ -98,7 +101,8 @@ class Resubmitter:
         if after is None:
             after = spec.after if _still_waited(record) else []
         fixed = retry_prefix(record.id) if request.new_id is None else request.new_id
-        again = checked(replace(spec, id=fixed, secrets=dict(request.secrets), after=after))
+        renewed = with_sources(spec, request.sources)
+        again = checked(replace(renewed, id=fixed, secrets=dict(request.secrets), after=after))
         submission = Submission(
             spec=again,
             owner=request.owner,
@@ -111,6 +115,7 @@ class Resubmitter:
             return earlier, False
         if request.after is None:
             await self._check_ends(record, again)
+        await self._check_sources(record, implied_sources(spec, request.sources))
         if request.new_id is not None:
             return await self._submitter.submit(submission)
         return await self._submit_under_free_id(record, submission)
@@ -119,7 +124,14 @@ class Resubmitter:
         """Stores and starts a new job that repeats the outputs of an ended one, on the workspace of that job. Raises as `resubmit`;
         Conflict: the outputs cannot be repeated.
         """
-        check_adds_nothing({"secrets": request.secrets, "after": request.after, "files": request.files})
+        check_adds_nothing(
+            {
+                "secrets": request.secrets,
+                "after": request.after,
+                "sources": request.sources,
+                "files": request.files,
+            }
+        )
         for _ in range(MAX_TRIES):
             row = await self._store.get_by_id(request.job_id)
             if row is None:
@@ -171,6 +183,13 @@ class Resubmitter:
                     code="dependency",
                     field="after",
                 )
+
+    async def _check_sources(self, record: Record, job_ids: list[str]) -> None:
+        """Raises Conflict: the new job would take files of a job that failed while the old job awaited its completion."""
+        for job_id in job_ids:
+            row = await self._store.get_by_id(job_id)
+            if row is not None:  # the submission refuses a job that does not exist
+                check_source(record, record_of(row))
 
     async def _submit_under_free_id(self, old: Record, submission: Submission) -> tuple[Record, bool]:
         async for new_id in self._free_ids(old.id):

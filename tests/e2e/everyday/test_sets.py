@@ -102,3 +102,41 @@ jobs:
         jobs[f"{name}-middle-{n}"]["finishedAt"] for n in (1, 2, 3)
     )
     assert daemon.jobctl("logs", f"{name}-middle-2").stdout == "2 /root\n"
+
+
+def test_the_failed_jobs_of_a_set_run_again_with_the_files_of_each_others_retries(
+    daemon: Daemon, worker_image: str, name: str, tmp_path: Path
+) -> None:
+    """`b` leaves a file and fails, again and again. `c` needs the completion of `b`, `d` only its end."""
+    take = "artifacts: [{id: f, type: job, job: b, in: f, out: f}]"
+    (tmp_path / "jobs.yaml").write_text(
+        f"""
+x-job: &job {{image: "{worker_image}", command: "cat f"}}
+jobs:
+  a: {{<<: *job, command: "true"}}
+  b: {{<<: *job, after: [a], command: "echo $HOSTNAME | tee f; exit 3"}}
+  c: {{<<: *job, {take}}}
+  d: {{<<: *job, {take}, after: ["b:any"]}}
+"""
+    )
+    first = daemon.jobctl("run", "-f", str(tmp_path / "jobs.yaml"), "--set", name)
+    assert first.returncode == 3, first.stderr
+    assert f"{name}: 2 completed, 1 failed, 1 cancelled" in first.stderr
+    alone = daemon.jobctl("retry", f"{name}-c")
+    assert (alone.returncode, alone.stdout) == (6, "")
+    assert f"jobctl retry {name}-b {name}-c" in alone.stderr
+    for number in (1, 2):
+        again = daemon.jobctl("retry", "--failed", name)
+        assert again.stdout.split() == [f"{name}-b-retry-{number}", f"{name}-c-retry-{number}"], again.stderr
+        assert daemon.ended(f"{name}-b-retry-{number}")["exitCode"] == 3
+        ended = daemon.ended(f"{name}-c-retry-{number}")
+        assert (ended["status"], ended["reason"]) == ("cancelled", "dependency")
+        assert ended["artifacts"][0]["job"] == f"{name}-b-retry-{number}"
+        assert ended["set"] == name
+    both = daemon.jobctl("retry", f"{name}-b", f"{name}-d")
+    assert both.returncode == 0, both.stderr
+    lines = []
+    for job in both.stdout.split():
+        daemon.ended(job)
+        lines.append(daemon.log_lines(job)[0]["line"])
+    assert lines[0] == lines[1] != daemon.log_lines(f"{name}-d")[0]["line"]
