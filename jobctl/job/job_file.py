@@ -13,6 +13,7 @@ Tree = dict[str, Any]
 
 LONGEST_BYTES = 4 << 20
 MOST_VALUES = 100_000
+MERGE = "tag:yaml.org,2002:merge"
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _WHOLE = re.compile(r"(\Z.)?(.+)", re.DOTALL)
 
@@ -163,6 +164,13 @@ def _parse_yaml(text: str, source: str, repeated: list[str] | None) -> Any:
     class Loader(yaml.SafeLoader):
         """YAML without surprises for a job file: dates stay text, and a repeated name is an error."""
 
+        def flatten_mapping(self, node: Any) -> None:
+            """Puts the names of `<<` before the mapping's own ones, which count over them."""
+            merges = sum(key.tag == MERGE for key, _ in node.value)
+            own_names.setdefault(id(node), len(node.value) - merges)
+            super().flatten_mapping(node)
+
+    own_names: dict[int, int] = {}
     Loader.yaml_implicit_resolvers = {
         first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
         for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -171,15 +179,19 @@ def _parse_yaml(text: str, source: str, repeated: list[str] | None) -> Any:
     def mapping(loader: Any, node: Any) -> Tree:
         loader.flatten_mapping(node)
         tree: Tree = {}
-        for key_node, value_node in node.value:
+        first_own = len(node.value) - own_names[id(node)]
+        own: set[str] = set()
+        for number, (key_node, value_node) in enumerate(node.value):
             key = loader.construct_object(key_node, deep=True)
             at = _position(key_node)
             if not isinstance(key, str):
                 raise Misuse(f"{source}:{at}: the name {key_node.value!r} must be text; put it in quotes")
-            if key in tree:
+            if key in own:
                 if repeated is None:
                     raise Misuse(f"{source}:{at}: {key!r} is given twice", field=key)
                 repeated.append(key)
+            if number >= first_own:
+                own.add(key)
             tree[key] = loader.construct_object(value_node, deep=True)
         return tree
 

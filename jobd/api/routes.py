@@ -1,6 +1,6 @@
 """The API as one table: paths, handlers, and their descriptions for the OpenAPI document."""
 
-from jobd.api import deliveries, groups, internal, jobs, probes, retry, sets, streams
+from jobd.api.endpoints import deliveries, groups, internal, jobs, probes, retry, sets, streams
 from jobd.api.route import Parameter, Route
 from jobd.wire import view
 from jobd.wire.job import JobSpec

@@ -8,12 +8,12 @@ from aiohttp import web
 
 from jobd.api.access import AccessPolicy
 from jobd.api.context import CONTEXT, Context
+from jobd.api.endpoints.streams import FOLLOWERS, close_followers
 from jobd.api.job_views import JobViews
 from jobd.api.memory import BODIES_BYTES, COPIES_BYTES, memory_budget
 from jobd.api.middleware import each_request
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES
-from jobd.api.streams import FOLLOWERS, close_followers
 from jobd.budget import ByteBudget
 from jobd.composition.events import Events
 from jobd.composition.jobs import Jobs

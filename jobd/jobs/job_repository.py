@@ -15,9 +15,9 @@ from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.feed import Feed
 from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.log.log_storage import Batch, mark_damaged
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.record_form import encode_record
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.record_form import encode_record
 from jobd.jobs.state.run_times import not_before
 from jobd.jobs.state.step import Step
 from jobd.jobs.storage import Transitions

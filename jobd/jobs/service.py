@@ -14,12 +14,12 @@ from jobd.jobs.admission.earlier_jobs import no_workspace
 from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.port.errors import FilesNotKept, NoSuchFile
 from jobd.jobs.port.protocols import Files
+from jobd.jobs.record.record import Record
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.retention.retention import Retention
 from jobd.jobs.run.output_collection import container_path
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.state import facts
-from jobd.jobs.state.record import Record
 from jobd.jobs.storage import Jobs
 from jobd.jobs.stored import record_of, spec_of, unreadable_view
 from jobd.jobs.view import MAX_NAMED, view_of

@@ -7,8 +7,8 @@ import logging
 
 import msgspec
 
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.record_form import decode_record
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.record_form import decode_record
 from jobd.store.errors import UnreadableJob
 from jobd.store.tables.rows import JobRow
 from jobd.wire.event import rfc3339

@@ -6,10 +6,10 @@ Owns the text that says what a job waits for; `wire/view.py` has the models.
 from datetime import datetime, timedelta
 
 from jobd.jobs.admission.scheduling.waits import Wait, WaitReason, sentence
-from jobd.jobs.state.parts import ArtifactState, FailedAttempt, OutputState, Started
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.scheduling import Awaited
-from jobd.jobs.state.states import Queued
+from jobd.jobs.record.parts import ArtifactState, FailedAttempt, OutputState, Started
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.scheduling import Awaited
+from jobd.jobs.record.states import Queued
 from jobd.wire.artifact import Artifact, JobFiles, kind_of
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec

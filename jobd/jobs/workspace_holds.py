@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.states import LoadingInputs, Pulling, Queued
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import LoadingInputs, Pulling, Queued
 
 _BEFORE_THE_RUN = (Queued, Pulling, LoadingInputs)
 

@@ -1,6 +1,6 @@
 """Metrics of jobs, from their stored changes."""
 
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.record import Record
 from jobd.jobs.state.run_times import seconds_between
 from jobd.metrics.metrics import Metrics
 from jobd.wire.job import JobSpec

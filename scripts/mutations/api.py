@@ -47,14 +47,14 @@ MUTATIONS = (
     ),
     Mutation(
         "an unassigned event number is accepted",
-        "jobd/api/streams.py",
+        "jobd/api/endpoints/streams.py",
         "        await _check_event(context.store, after, field)",
         "        pass",
         "tests/integration/api/test_cursors.py::test_an_unassigned_event_number_is_refused",
     ),
     Mutation(
         "an unknown line number is accepted",
-        "jobd/api/streams.py",
+        "jobd/api/endpoints/streams.py",
         "        await _check_line(context.store, record, query.after)",
         "        pass",
         "tests/integration/api/test_cursors.py::test_a_line_that_a_log_does_not_have_is_refused",

@@ -35,7 +35,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the last part of a response stays in memory while its source waits",
-        "jobd/api/streams.py",
+        "jobd/api/endpoints/streams.py",
         "            del part  #",
         "            pass  #",
         "tests/integration/api/test_streams.py::test_no_part_of_a_response_is_in_memory_while_its_source_waits",

@@ -118,7 +118,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what is waited for does not move with the clock",
-        "jobd/jobs/state/awaited_times.py",
+        "jobd/jobs/record/awaited_times.py",
         "fields[name] = value + by",
         "fields[name] = value",
         WALK,

@@ -78,7 +78,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the clock's step moves no thaw",
-        "jobd/jobs/state/awaited_times.py",
+        "jobd/jobs/record/awaited_times.py",
         ', "thaw_at"})',
         "})",
         f"{_STATE}::test_a_step_of_the_clock_changes_no_length",

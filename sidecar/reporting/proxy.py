@@ -3,7 +3,7 @@
 Owns the queue of unsent reports. Reports arrive in order and at least once; the daemon recognizes repeated ones by their `n`. While
 the daemon does not answer, the transfers go on; unsent reports are sent with the next one, and the last report has the most tries.
 
-Source: jobd/api/internal.py.
+Source: jobd/api/endpoints/internal.py.
 """
 
 import msgspec

@@ -188,11 +188,11 @@ def test_outputs_of_a_removed_workspace_are_refused_with_the_time(
     daemon.submit(id=job_id, image=worker_image, command="true", outputs=[{"path": "nothing"}])
     assert daemon.ended(job_id)["reason"] == "output-failed"
 
-    def refused() -> Any:
-        done = daemon.jobctl("retry", "--outputs", job_id)
-        return done if "any more" in done.stderr else None
-
-    done = until(refused, "the workspace is removed")
+    until(
+        lambda: daemon.call("GET", f"/v1/jobs/{job_id}/files?path=.").status != 200,
+        "the workspace is removed",
+    )
+    done = daemon.jobctl("retry", "--outputs", job_id)
     assert done.returncode != 0
     assert f"job '{job_id}' has no workspace any more: jobd removed it at 20" in done.stderr
     assert f"jobctl retry {job_id} runs the whole job anew" in done.stderr

@@ -14,11 +14,11 @@ import pytest
 
 from jobd.events.delivery.destination import destination_of
 from jobd.jobs.job_repository import number, row_of
+from jobd.jobs.record.new_record import new_record
+from jobd.jobs.record.parts import Removal
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import Done
 from jobd.jobs.state.event_drafts import Draft, data_of
-from jobd.jobs.state.new_record import new_record
-from jobd.jobs.state.parts import Removal
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.states import Done
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback as StoredCallback
 from jobd.store.tables.rows import Transition

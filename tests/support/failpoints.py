@@ -20,8 +20,8 @@ from jobd.__main__ import main
 from jobd.clock import SystemClock
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.events.http.sender import Sender
-from jobd.jobs.state.parts import Started
-from jobd.jobs.state.record_form import decode_record
+from jobd.jobs.record.parts import Started
+from jobd.jobs.record.record_form import decode_record
 from jobd.metrics.metrics import Metrics
 from jobd.store.store import Store
 from jobd.store.tables.rows import Transition

@@ -9,9 +9,9 @@ from jobd.jobs.log.live_output import LiveOutput, LiveOutputs
 from jobd.jobs.log.log_storage import append_lines
 from jobd.jobs.log.log_view import LogQuery, LogView
 from jobd.jobs.port.model import LOG_START, LogBatch, RawLine, StreamName
-from jobd.jobs.state.parts import Ended, Failure
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.states import Done
+from jobd.jobs.record.parts import Ended, Failure
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import Done
 from jobd.wire.job import JobSpec
 
 SPEC = JobSpec(id="a", image="b")

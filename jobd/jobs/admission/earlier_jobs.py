@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from jobd.errors import InvalidRequest
 from jobd.jobs.job_repository import JobRepository
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.scheduling import Awaited
 from jobd.jobs.state.handover import Source
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.scheduling import Awaited
 from jobd.jobs.workspace_holds import BeingRemoved, Reservation
 from jobd.store.errors import UnreadableJob
 from jobd.wire.artifact import JobFiles

@@ -6,9 +6,9 @@ job's record who has its workspace.
 
 from jobd.errors import Conflict, InvalidRequest
 from jobd.jobs.admission.earlier_jobs import no_workspace
+from jobd.jobs.record.parts import Ended
+from jobd.jobs.record.record import Record
 from jobd.jobs.state.handover import Takeover, Workspace
-from jobd.jobs.state.parts import Ended
-from jobd.jobs.state.record import Record
 from jobd.jobs.storage import Liveness
 
 REPEATABLE = frozenset({"output-failed", "output-too-large"})

@@ -16,8 +16,8 @@ from jobd.jobs.admission.scheduling.resources import Machine, demand_of
 from jobd.jobs.admission.scheduling.scheduler import Scheduler
 from jobd.jobs.admission.scheduling.waits import Wait, WaitReason
 from jobd.jobs.port.model import EngineFacts
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.scheduling import ticket_at
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.scheduling import ticket_at
 
 MIB = 1024 * 1024
 

@@ -5,8 +5,8 @@ Owns when a job waits, runs and releases its slot. `queue.py` owns the order of 
 
 from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.scheduling.dependency_graph import DependencyEnd
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.states import Queued
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import Queued
 from jobd.wire.view import UNREADABLE
 
 

@@ -18,14 +18,14 @@ from jobd.events.delivery.destination import destination_of
 from jobd.jobs.admission.earlier_jobs import EarlierJobs, earlier_jobs
 from jobd.jobs.admission.fingerprint import Fingerprints
 from jobd.jobs.admission.resource_limits import Caps
+from jobd.jobs.record.new_record import new_record
+from jobd.jobs.record.parts import RetriedFrom
+from jobd.jobs.record.record import Record
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.secrets import without_values
 from jobd.jobs.state.handover import Takeover, Taker, outputs_only
-from jobd.jobs.state.new_record import new_record
-from jobd.jobs.state.parts import RetriedFrom
-from jobd.jobs.state.record import Record
 from jobd.jobs.stored import record_of
 from jobd.jobs.workspace_holds import BeingRemoved, Reservation
 from jobd.store.errors import IdTaken

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from jobd.jobs.log.log_storage import Batch, log_events
+from jobd.jobs.record.record import Record
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.record import Record
 from jobd.wire.job import JobSpec
 
 FLUSH_AFTER_S = 0.2

@@ -11,8 +11,8 @@ import msgspec
 
 from jobd.jobs.log.stored_frames import decode_frame, encode_frame
 from jobd.jobs.port.model import LogBatch
+from jobd.jobs.record.record import Record
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.record import Record
 from jobd.store.tables.rows import LogChunk
 from jobd.wire import event
 from jobd.wire.job import JobSpec

@@ -12,10 +12,10 @@ from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.port.protocols import JobEngine
+from jobd.jobs.record.record import Record
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.run.sidecar_order import SidecarSettings
 from jobd.jobs.secrets import SecretFiles
-from jobd.jobs.state.record import Record
 from jobd.jobs.workspace_holds import WorkspaceHolds
 from jobd.wire.job import JobSpec
 

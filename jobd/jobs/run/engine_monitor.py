@@ -13,8 +13,8 @@ from jobd.jobs.port.errors import EngineError
 from jobd.jobs.port.hints import Connected
 from jobd.jobs.port.model import EngineFacts
 from jobd.jobs.port.protocols import Monitored
+from jobd.jobs.record.text_limits import short
 from jobd.jobs.run.supervisors import Supervisors
-from jobd.jobs.state.text_limits import short
 from jobd.wire.job import JobSpec
 
 ASK_AGAIN_S = 5.0

@@ -14,14 +14,14 @@ from jobd.jobs.job_repository import MAX_TRIES
 from jobd.jobs.log.log_event_batcher import FLUSH_AFTER_S, LogEventBatcher, has_pending_lines
 from jobd.jobs.log.log_storage import Batch, append_lines, mark_incomplete
 from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, RawLine
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import DrainingLog
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.held_reports import HeldReports
 from jobd.jobs.state import event_drafts, facts
 from jobd.jobs.state.handover import outputs_only
 from jobd.jobs.state.machine import step
 from jobd.jobs.state.outcome import purged
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.states import DrainingLog
 from jobd.jobs.state.step import Step
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec

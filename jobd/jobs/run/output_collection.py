@@ -12,13 +12,13 @@ from contextlib import aclosing
 
 from jobd.jobs.port.errors import EngineUnavailable, FilesChanged, FilesNotKept, NoSuchFile
 from jobd.jobs.port.protocols import Files
+from jobd.jobs.record.parts import OutputState
 from jobd.jobs.retention.kept_outputs import NoRoom
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.state import facts
 from jobd.jobs.state.machine import OUTPUTS_TOOK_TOO_LONG
 from jobd.jobs.state.next_action import OUTPUTS_LIMIT
-from jobd.jobs.state.parts import OutputState
 from jobd.wire.filenames import unescape
 from jobd.wire.job import JobSpec, Output
 

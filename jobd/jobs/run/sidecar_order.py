@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.record import Record
 from jobd.wire.job import JobSpec
 from jobd.wire.report import DirectCallback, SidecarOrder
 

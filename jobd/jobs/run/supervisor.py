@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 from jobd.jobs.admission.slot import Slot
 from jobd.jobs.port.errors import EngineError, EngineUnavailable
 from jobd.jobs.port.hints import Connected, Hint
+from jobd.jobs.record.parts import EngineErrors
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.text_limits import short
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.execution import Execution
 from jobd.jobs.run.executors import Executors
@@ -21,9 +24,6 @@ from jobd.jobs.state import actions, facts
 from jobd.jobs.state.next_action import next_action
 from jobd.jobs.state.observed_state import ObservedState
 from jobd.jobs.state.on_dependency import PURGED
-from jobd.jobs.state.parts import EngineErrors
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.text_limits import short
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.wire.duration import format_duration
 from jobd.wire.view import UNREADABLE

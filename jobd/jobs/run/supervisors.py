@@ -9,11 +9,11 @@ import logging
 from collections.abc import Iterator
 
 from jobd.jobs.port.hints import Connected, Disconnected, Hint
+from jobd.jobs.record.parts import Started
+from jobd.jobs.record.record import Record
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.supervisor import Supervisor
 from jobd.jobs.state import freezing
-from jobd.jobs.state.parts import Started
-from jobd.jobs.state.record import Record
 from jobd.jobs.storage import JobRows
 from jobd.jobs.stored import record_of
 from jobd.store.errors import UnreadableJob

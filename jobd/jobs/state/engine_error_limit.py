@@ -6,11 +6,11 @@ the engine ran, over restarts of both. The adapter decides which answers count (
 
 from datetime import datetime
 
+from jobd.jobs.record.parts import EngineErrors, Failure, Started
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import CollectingOutputs, DeliveringOutputs, DrainingLog, Running
 from jobd.jobs.state import facts
 from jobd.jobs.state.outcome import finish, outputs_failure, worker_ended, worker_never_ran
-from jobd.jobs.state.parts import EngineErrors, Failure, Started
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.states import CollectingOutputs, DeliveringOutputs, DrainingLog, Running
 from jobd.jobs.state.step import Step
 from jobd.wire.duration import format_duration
 from jobd.wire.job import JobSpec

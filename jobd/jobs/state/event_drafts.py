@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.record import Record
 from jobd.wire.artifact import kind_of
 from jobd.wire.job import JobSpec
 

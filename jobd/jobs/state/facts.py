@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobd.jobs.port.model import Created, ImageFacts, Observation, Role, Usage
-from jobd.jobs.state.parts import STOP_SIGNAL, OutputState
+from jobd.jobs.record.parts import STOP_SIGNAL, OutputState
 from jobd.wire.report import Heading, Report
 
 

@@ -8,7 +8,7 @@ If another program thaws the worker, the time up to the observation of that coun
 
 from datetime import datetime, timedelta
 
-from jobd.jobs.state.parts import Ended, Freeze, FreezeRefusal, Started, Starting
+from jobd.jobs.record.parts import Ended, Freeze, FreezeRefusal, Started, Starting
 from jobd.jobs.state.run_times import seconds_between
 
 REFUSED_AGAIN = timedelta(minutes=1)

@@ -6,7 +6,7 @@ A part of the record, so that a start of jobd knows every needed workspace befor
 from msgspec.structs import replace
 
 from jobd.jobs.port.model import JobRef
-from jobd.jobs.state.parts import Ended, Part
+from jobd.jobs.record.parts import Ended, Part
 from jobd.wire.artifact import after_job
 from jobd.wire.job import DEFAULT_CPU, JobSpec
 

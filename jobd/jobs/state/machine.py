@@ -11,8 +11,33 @@ the end of a run. Must not know of the store, the engine's calls, HTTP or asynci
 
 from datetime import datetime
 
+from jobd.jobs.record.awaited_times import clock_moved
+from jobd.jobs.record.parts import (
+    CancelRequest,
+    Failure,
+    Image,
+    Removal,
+    Setup,
+    SidecarRun,
+    Started,
+    Starting,
+    Stop,
+    WorkerContainer,
+    WorkerUsage,
+)
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import (
+    CollectingOutputs,
+    DeliveringOutputs,
+    Done,
+    DrainingLog,
+    LoadingInputs,
+    Pulling,
+    Queued,
+    Running,
+)
+from jobd.jobs.record.text_limits import bounded
 from jobd.jobs.state import facts, freezing
-from jobd.jobs.state.awaited_times import clock_moved
 from jobd.jobs.state.engine_error_limit import answered, erred
 from jobd.jobs.state.next_action import INPUTS_LIMIT, OUTPUTS_LIMIT
 from jobd.jobs.state.on_dependency import dependency_ended
@@ -26,33 +51,8 @@ from jobd.jobs.state.outcome import (
     outputs_failure,
     worker_never_ran,
 )
-from jobd.jobs.state.parts import (
-    CancelRequest,
-    Failure,
-    Image,
-    Removal,
-    Setup,
-    SidecarRun,
-    Started,
-    Starting,
-    Stop,
-    WorkerContainer,
-    WorkerUsage,
-)
-from jobd.jobs.state.record import Record
 from jobd.jobs.state.run_times import not_before
-from jobd.jobs.state.states import (
-    CollectingOutputs,
-    DeliveringOutputs,
-    Done,
-    DrainingLog,
-    LoadingInputs,
-    Pulling,
-    Queued,
-    Running,
-)
 from jobd.jobs.state.step import Step
-from jobd.jobs.state.text_limits import bounded
 from jobd.wire.job import JobSpec
 
 INPUTS_TOOK_TOO_LONG = "inputs took longer than an hour"

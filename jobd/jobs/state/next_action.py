@@ -7,12 +7,10 @@ and normal operation therefore share their code.
 from datetime import datetime, timedelta
 
 from jobd.jobs.port.model import ContainerState, Observation
-from jobd.jobs.state import actions
-from jobd.jobs.state.freezing import REFUSED_AGAIN
-from jobd.jobs.state.own_containers import is_mine
-from jobd.jobs.state.parts import Started, Starting, Stop
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.states import (
+from jobd.jobs.record.own_containers import is_mine
+from jobd.jobs.record.parts import Started, Starting, Stop
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import (
     CollectingOutputs,
     DeliveringOutputs,
     Done,
@@ -22,6 +20,8 @@ from jobd.jobs.state.states import (
     Queued,
     Running,
 )
+from jobd.jobs.state import actions
+from jobd.jobs.state.freezing import REFUSED_AGAIN
 
 INPUTS_LIMIT = timedelta(hours=1)
 OUTPUTS_LIMIT = timedelta(hours=1)

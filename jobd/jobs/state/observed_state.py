@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from jobd.jobs.port.hints import Disconnected, Ended, Hint, SignalledExternally, Started
 from jobd.jobs.port.model import ContainerFacts, Observation
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.record import Record
 
 
 class ObservedState:

@@ -7,6 +7,10 @@ handles the sidecar's reports.
 from datetime import datetime, timedelta
 
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause
+from jobd.jobs.record.own_containers import is_mine
+from jobd.jobs.record.parts import Failure, SidecarRun, Started, Starting, Stop
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import DeliveringOutputs, LoadingInputs, Running
 from jobd.jobs.state import facts, freezing, run_times
 from jobd.jobs.state.event_drafts import Draft, data_of
 from jobd.jobs.state.next_action import AMBIGUOUS_START
@@ -18,10 +22,6 @@ from jobd.jobs.state.outcome import (
     worker_ended,
     worker_never_ran,
 )
-from jobd.jobs.state.own_containers import is_mine
-from jobd.jobs.state.parts import Failure, SidecarRun, Started, Starting, Stop
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.states import DeliveringOutputs, LoadingInputs, Running
 from jobd.jobs.state.step import Step
 from jobd.wire import event
 from jobd.wire.job import JobSpec

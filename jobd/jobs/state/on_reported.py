@@ -7,12 +7,12 @@ its phase, and so does an artifact without a report. `on_observed.py` handles ob
 from dataclasses import replace
 from datetime import datetime
 
+from jobd.jobs.record.parts import ArtifactState, Failure
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import DeliveringOutputs, LoadingInputs, Running
 from jobd.jobs.state import facts
 from jobd.jobs.state.event_drafts import Draft, artifact_type
 from jobd.jobs.state.outcome import finish, outputs_begin, outputs_failure, sidecar_again, worker_never_ran
-from jobd.jobs.state.parts import ArtifactState, Failure
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.states import DeliveringOutputs, LoadingInputs, Running
 from jobd.jobs.state.step import Step
 from jobd.wire import event, report
 from jobd.wire.artifact import after_job

@@ -7,9 +7,7 @@ Owns what ends a job and the order of its last events: exit, then outputs, then 
 from datetime import datetime
 
 from jobd.jobs.port.model import ContainerFacts, EndCause
-from jobd.jobs.state import facts, freezing, run_times
-from jobd.jobs.state.event_drafts import Draft, artifact_type, data_of, event_exit_code
-from jobd.jobs.state.parts import (
+from jobd.jobs.record.parts import (
     ArtifactState,
     CancelRequest,
     Ended,
@@ -20,9 +18,8 @@ from jobd.jobs.state.parts import (
     Starting,
     ended,
 )
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.retry import is_repeated, repeated
-from jobd.jobs.state.states import (
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import (
     CollectingOutputs,
     DeliveringOutputs,
     Done,
@@ -31,6 +28,9 @@ from jobd.jobs.state.states import (
     Pulling,
     Running,
 )
+from jobd.jobs.state import facts, freezing, run_times
+from jobd.jobs.state.event_drafts import Draft, artifact_type, data_of, event_exit_code
+from jobd.jobs.state.retry import is_repeated, repeated
 from jobd.jobs.state.step import Step
 from jobd.wire import event
 from jobd.wire.artifact import after_job

@@ -12,7 +12,7 @@ times come from that clock. The times of `awaited_times.py` are independent of t
 from datetime import datetime, timedelta
 
 from jobd.jobs.port.model import ContainerFacts
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.record import Record
 
 SEEN_SOON = timedelta(seconds=10)
 """Within this time after the request the observation may count as the start: a time limit is at most so much longer."""

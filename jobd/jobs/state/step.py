@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from jobd.jobs.record.record import Record
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.record import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from jobd.events.delivery.destination import destination_of
 from jobd.jobs.job_repository import number, row_of
 from jobd.jobs.log.log_storage import append_lines
 from jobd.jobs.port.model import LOG_START, LogBatch, RawLine
+from jobd.jobs.record.new_record import new_record
+from jobd.jobs.record.parts import Ended, Image, Removal, Setup, WorkerContainer, WorkerUsage
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.states import Done
 from jobd.jobs.state.event_drafts import Draft, data_of
-from jobd.jobs.state.new_record import new_record
-from jobd.jobs.state.parts import Ended, Image, Removal, Setup, WorkerContainer, WorkerUsage
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.states import Done
 from jobd.process.state_folder import open_state
 from jobd.store.sqlite.lock import StateLock
 from jobd.store.store import Store

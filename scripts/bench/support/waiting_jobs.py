@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from jobd.jobs.job_repository import row_of
+from jobd.jobs.record.new_record import new_record
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.scheduling import Awaited
 from jobd.jobs.state.handover import Source
-from jobd.jobs.state.new_record import new_record
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.scheduling import Awaited
 from jobd.process.state_folder import open_state
 from jobd.store.sqlite.lock import StateLock
 from jobd.store.store import Store

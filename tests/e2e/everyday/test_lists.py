@@ -92,7 +92,7 @@ def test_without_a_terminal_nothing_is_cut(shelf: Daemon) -> None:
         assert all(line.split()[1] == "failed" for line in lines[1:])
     assert all("words " * 29 in line for line in lines[1:])
     assert lines[0].split() == [
-        "ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE", "POSITION", "GROUP", "OWNER", "LABELS", "REASON", "RETRY-OF", "COMMAND",
+        "ID", "STATUS", "PHASE", "EXIT", "AGE", "IMAGE", "POSITION", "GROUP", "SET", "OWNER", "LABELS", "REASON", "RETRY-OF", "COMMAND",
     ]  # fmt: skip
     assert len(shelf.jobctl("top", "-o", "table").stdout.splitlines()) >= 4
 
@@ -117,6 +117,7 @@ def test_on_a_terminal_ids_are_whole_and_columns_go_as_a_whole(
         "IMAGE",
         "POSITION",
         "GROUP",
+        "SET",
         "OWNER",
         "LABELS",
         "REASON",

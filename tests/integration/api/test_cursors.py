@@ -56,15 +56,11 @@ def test_an_unassigned_event_number_is_refused(daemon: Daemon, printed: str, que
         if accept == "text/event-stream":
             places.append(("after=0", {"Last-Event-ID": str(beyond)}, "Last-Event-ID"))
         for rest, more, field in places:
-            answer = daemon.call("GET", f"/v1/events?{query}{rest}", headers={**wanted, **more})
-            assert (answer.status, answer.json["code"], answer.json["field"]) == (
-                400,
-                "unknown-cursor",
-                field,
-            )
-            assert f"{field} is {beyond}" in answer.json["error"]
-            assert f"has number {last}" in answer.json["error"]
-            assert f"after={last}" in answer.json["error"]
+            error = refusal(daemon, f"/v1/events?{query}{rest}", {**wanted, **more})
+            assert (error["code"], error["field"]) == ("unknown-cursor", field)
+            assert f"{field} is {beyond}" in error["error"]
+            assert f"has number {last}" in error["error"]
+            assert f"after={last}" in error["error"]
     assert events_of(daemon, f"after={last}") == []
 
 

@@ -46,6 +46,7 @@ MEANT = {
     ("GET", "/v1/events"),  # a number must come from the feed
     ("GET", "/v1/jobs/{id}/logs"),  # a number must be in the log
     ("POST", "/v1/jobs/{id}/cancel"),  # 3.0 is an integer in JSON Schema, but not for jobd
+    ("POST", "/v1/sets/{id}/cancel"),
     ("POST", "/v1/jobs/{id}/retry"),  # the secrets of a job must be known, its new id valid
     ("POST", "/v1/jobs/{id}/priority"),  # the same
     ("PUT", "/v1/groups/{name}"),  # the same

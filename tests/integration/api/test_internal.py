@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.record_form import decode_record
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.record_form import decode_record
 from tests.support.daemon import Answer, Daemon, until
 from tests.support.wire import ChoosingReceiver, exchange, head
 

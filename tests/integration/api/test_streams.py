@@ -15,7 +15,7 @@ import pytest
 from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from jobd.api.streams import FOLLOWERS, stream
+from jobd.api.endpoints.streams import FOLLOWERS, stream
 from tests.support.daemon import DEADLINE_S, Daemon, until
 from tests.support.wire import streaming
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobd.api.streams import _event_frames
+from jobd.api.endpoints.streams import _event_frames
 from jobd.budget import ByteBudget
 from jobd.events import feed as feeds
 from jobd.events.feed import Feed

@@ -13,7 +13,7 @@ from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.http.egress import EgressPolicy, EgressRule
 from jobd.events.http.sender import Sender
-from jobd.jobs.state.record_form import decode_record
+from jobd.jobs.record.record_form import decode_record
 from jobd.store.sqlite import checks, database
 from jobd.store.store import Store
 from tests.support.fakes.clock import FakeClock

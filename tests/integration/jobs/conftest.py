@@ -11,8 +11,8 @@ import pytest
 from jobd.composition.events import build_events
 from jobd.composition.jobs import build_jobs
 from jobd.jobs.admission.submission import Submission
-from jobd.jobs.state.new_record import new_record
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.new_record import new_record
+from jobd.jobs.record.record import Record
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import Metrics
 from jobd.process.recovery import recover

@@ -7,7 +7,7 @@ import pytest
 
 from jobd.errors import QueueFull
 from jobd.jobs.change_notifier import ChangeNotifier
-from jobd.jobs.state.record_form import encode_record
+from jobd.jobs.record.record_form import encode_record
 from tests.support.fakes.worker import WorkerScript
 
 PLACES, MAY_WAIT = 2, 100

@@ -9,8 +9,8 @@ import pytest
 
 from jobd.errors import Conflict, InvalidRequest
 from jobd.jobs.admission.submission import Submission
+from jobd.jobs.record.record import Record
 from jobd.jobs.state import facts
-from jobd.jobs.state.record import Record
 from jobd.wire.job import Condition, Dependency, JobSpec
 from tests.support.fakes.worker import WorkerScript
 

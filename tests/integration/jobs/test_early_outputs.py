@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from jobd.jobs.record.states import DrainingLog
 from jobd.jobs.run import execution, held_reports
 from jobd.jobs.state import facts
-from jobd.jobs.state.states import DrainingLog
 from jobd.wire.artifact import Read, Write
 from tests.support.fakes.worker import WorkerScript
 

@@ -7,8 +7,8 @@ import pytest
 
 from jobd.errors import Conflict, InvalidRequest
 from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.record.record import Record
 from jobd.jobs.state import facts
-from jobd.jobs.state.record import Record
 from jobd.wire.artifact import JobFiles
 from jobd.wire.job import Condition, Dependency
 from tests.support.fakes.worker import WorkerScript

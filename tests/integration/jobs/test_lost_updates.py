@@ -19,13 +19,13 @@ from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.feed import Feed
 from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.job_repository import JobRepository
+from jobd.jobs.record.new_record import new_record
+from jobd.jobs.record.parts import Ended, Setup, Started
+from jobd.jobs.record.record_form import decode_record
+from jobd.jobs.record.states import Running
 from jobd.jobs.state import facts
 from jobd.jobs.state.machine import step
-from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.outcome import finish
-from jobd.jobs.state.parts import Ended, Setup, Started
-from jobd.jobs.state.record_form import decode_record
-from jobd.jobs.state.states import Running
 from jobd.store.store import Store
 from jobd.store.tables.rows import JobRow
 from jobd.wire.job import JobSpec

@@ -8,9 +8,9 @@ import pytest
 from jobd.errors import Conflict, InvalidRequest
 from jobd.jobs.admission.resubmission import Resubmission
 from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.record.parts import RetriedFrom
+from jobd.jobs.record.record import Record
 from jobd.jobs.state import facts
-from jobd.jobs.state.parts import RetriedFrom
-from jobd.jobs.state.record import Record
 from jobd.wire.artifact import JobFiles, Read, Write
 from jobd.wire.job import Dependency, Output
 from jobd.wire.report import ArtifactDone, Done, OutputsStarted

@@ -9,9 +9,9 @@ import pytest
 from jobd.errors import NotFound
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import ImageFacts
+from jobd.jobs.record.record import Record
 from jobd.jobs.run import preparation
 from jobd.jobs.state import facts
-from jobd.jobs.state.record import Record
 from jobd.wire.job import Output
 from tests.support.fakes.worker import WorkerScript
 

@@ -8,10 +8,10 @@ import msgspec
 
 from jobd.events.delivery.destination import destination_of
 from jobd.jobs.job_repository import number, row_of
+from jobd.jobs.record.new_record import new_record
+from jobd.jobs.record.parts import Removal
+from jobd.jobs.record.states import Done
 from jobd.jobs.state.event_drafts import Draft, data_of
-from jobd.jobs.state.new_record import new_record
-from jobd.jobs.state.parts import Removal
-from jobd.jobs.state.states import Done
 from jobd.store.tables.rows import Callback, Transition
 from jobd.wire.event import EXIT
 from jobd.wire.job import JobSpec

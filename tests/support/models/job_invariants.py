@@ -8,9 +8,9 @@ from hypothesis.stateful import invariant
 from jobd.jobs.port.model import (
     Observation,
 )
-from jobd.jobs.state.awaited_times import AWAITED
-from jobd.jobs.state.parts import Part
-from jobd.jobs.state.states import CollectingOutputs
+from jobd.jobs.record.awaited_times import AWAITED
+from jobd.jobs.record.parts import Part
+from jobd.jobs.record.states import CollectingOutputs
 from jobd.wire import event
 from jobd.wire.artifact import after_job
 from tests.support.models.job_turns import JobTurns

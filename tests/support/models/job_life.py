@@ -13,12 +13,12 @@ from jobd.jobs.port.model import (
     Observation,
     Usage,
 )
+from jobd.jobs.record.new_record import new_record
+from jobd.jobs.record.parts import Ended, Started, Starting
+from jobd.jobs.record.scheduling import Awaited
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.handover import Takeover, Workspace, outputs_only
-from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.next_action import AMBIGUOUS_START, next_action
-from jobd.jobs.state.parts import Ended, Started, Starting
-from jobd.jobs.state.scheduling import Awaited
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write
 from jobd.wire.job import Callback, Dependency, JobSpec, Output

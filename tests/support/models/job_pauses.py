@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from jobd.jobs.port.model import Observation
+from jobd.jobs.record.parts import Started
+from jobd.jobs.record.record import Record
 from jobd.jobs.state import actions, facts
-from jobd.jobs.state.parts import Started
-from jobd.jobs.state.record import Record
 from jobd.wire.job import JobSpec
 from tests.support.models.model_engine import ModelEngine
 

@@ -15,13 +15,13 @@ from jobd.jobs.port.model import (
     Observation,
     Role,
 )
+from jobd.jobs.record.parts import OutputState
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.record_form import decode_record, encode_record
+from jobd.jobs.record.states import Queued, Running
 from jobd.jobs.state import actions, event_drafts, facts
 from jobd.jobs.state.machine import step
 from jobd.jobs.state.next_action import next_action
-from jobd.jobs.state.parts import OutputState
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.record_form import decode_record, encode_record
-from jobd.jobs.state.states import Queued, Running
 from jobd.wire import event, report
 from scripts.check_docs import event_fields
 from tests.support.models.job_pauses import JobPauses

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from jobd.api import memory, streams
+from jobd.api import memory
 from jobd.api.context import CONTEXT
+from jobd.api.endpoints import streams
 from jobd.api.middleware import each_request
 from jobd.budget import ByteBudget
 

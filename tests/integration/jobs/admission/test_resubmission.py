@@ -10,9 +10,9 @@ import pytest
 from jobd.errors import Conflict, InvalidRequest, NotFound, QueueFull
 from jobd.jobs.admission.resubmission import SPECS_AT_ONCE, Resubmission
 from jobd.jobs.admission.submission import Submission
+from jobd.jobs.record.parts import RetriedFrom
+from jobd.jobs.record.record import Record
 from jobd.jobs.state import facts
-from jobd.jobs.state.parts import RetriedFrom
-from jobd.jobs.state.record import Record
 from jobd.jobs.stored import spec_of
 from jobd.store.errors import UnreadableJob
 from jobd.wire.job import Callback, Dependency, JobSpec, Output

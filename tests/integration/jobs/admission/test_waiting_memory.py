@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from jobd.api import jobs
 from jobd.api.context import CONTEXT
+from jobd.api.endpoints import jobs
 from jobd.api.memory import memory_budget
 from jobd.api.middleware import each_request
 from jobd.budget import ByteBudget

@@ -3,7 +3,7 @@
 from typing import Any
 
 from jobd.jobs.log.log_event_batcher import FLUSH_AFTER_S, FLUSH_AT_BYTES
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.record import Record
 from tests.support.fakes.worker import WorkerScript
 
 

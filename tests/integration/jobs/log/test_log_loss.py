@@ -8,7 +8,7 @@ import pytest
 from jobd.jobs.log.container_log_follower import GONE, READ_LIMIT_S, UNREADABLE
 from jobd.jobs.log.log_storage import mark_incomplete
 from jobd.jobs.port.model import JobRef
-from jobd.jobs.state.record_form import decode_record
+from jobd.jobs.record.record_form import decode_record
 from jobd.wire.artifact import Read, Write
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from jobd.errors import InvalidRequest, NotFound
 from jobd.jobs.port.errors import EngineUnavailable
+from jobd.jobs.record.states import CollectingOutputs
 from jobd.jobs.retention import kept_outputs
 from jobd.jobs.retention.kept_outputs import KeptOutputs, NoRoom
-from jobd.jobs.state.states import CollectingOutputs
 from jobd.wire.job import Output
 from tests.support.fakes.worker import WorkerScript
 

@@ -10,8 +10,8 @@ import pytest
 from jobd.errors import NotFound
 from jobd.jobs.port.errors import EngineUnavailable, RefusedByEngine
 from jobd.jobs.port.model import MAX_UID, JobRef, WorkOrder
+from jobd.jobs.record.record import Record
 from jobd.jobs.retention import orphans, retention
-from jobd.jobs.state.record import Record
 from jobd.store.tables.rows import Settlement
 from jobd.wire.job import Callback, JobSpec
 from tests.support.fakes.worker import WorkerScript

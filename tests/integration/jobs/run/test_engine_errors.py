@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobd.jobs.state.parts import EngineErrors
+from jobd.jobs.record.parts import EngineErrors
 
 FULL = "the engine's disk is full"
 LIMIT_S = 900.0

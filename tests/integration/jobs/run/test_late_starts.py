@@ -6,7 +6,7 @@ import pytest
 
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import JobRef
-from jobd.jobs.state.parts import Starting
+from jobd.jobs.record.parts import Starting
 from tests.support.fakes.worker import WorkerScript
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from jobd.errors import NotFound
+from jobd.jobs.record.states import DrainingLog, Queued
 from jobd.jobs.state import facts
 from jobd.jobs.state.machine import step
-from jobd.jobs.state.states import DrainingLog, Queued
 from jobd.jobs.stored import record_of
 from jobd.store.errors import NoSuchJob, StoreFailed
 from jobd.store.tables.rows import JobRow, StoredEvent, Transition

@@ -32,6 +32,10 @@ def test_yaml_without_its_surprises() -> None:
     }
     assert parse("{image: busybox}", "-") == {"image": "busybox"}
     assert parse("base: &b {x: 1}\nmine: {<<: *b, y: 2}\n", "f")["mine"] == {"x": 1, "y": 2}
+    nested = "a: &a {x: 1, y: 1}\nb: &b {y: 2, <<: *a, z: 2}\nmine: {z: 3, <<: *b}\n"
+    assert parse(nested, "f")["mine"] == {"x": 1, "y": 2, "z": 3}, "a mapping's own names count over those of <<"
+    with pytest.raises(Misuse, match="f:2:20: 'y' is given twice"):
+        parse("a: &a {y: 1}\nb: {<<: *a, y: 2, y: 3}\n", "f")
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from jobd.jobs.port.model import (
     ImageFacts,
     Observation,
 )
+from jobd.jobs.record.new_record import new_record
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.record_form import decode_record, encode_record
 from jobd.jobs.state import actions, event_drafts, facts
 from jobd.jobs.state.machine import step
-from jobd.jobs.state.new_record import new_record
 from jobd.jobs.state.next_action import next_action
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.wire import report
 from jobd.wire.artifact import Artifact, Read, Write
 from jobd.wire.job import JobSpec

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from jobd.jobs.record.record_form import encode_record
 from jobd.jobs.state import facts
-from jobd.jobs.state.record_form import encode_record
 from jobd.wire import report
 
 LONG = "x" * 1_000_000

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.jobs.job_repository import number, row_of
+from jobd.jobs.record.parts import CancelRequest, Removal
+from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.record_form import decode_record
+from jobd.jobs.record.states import Done, Queued, State
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.parts import CancelRequest, Removal
-from jobd.jobs.state.record import Attempt, Record
-from jobd.jobs.state.record_form import decode_record
-from jobd.jobs.state.states import Done, Queued, State
 from jobd.store.tables.rows import NewEvent
 from jobd.wire import event
 from jobd.wire.job import Callback, JobSpec

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobd.jobs.state.parts import Ended, Failure, Removal, Setup
-from jobd.jobs.state.record import Attempt, Record
-from jobd.jobs.state.states import Done, Pulling, Queued, State
+from jobd.jobs.record.parts import Ended, Failure, Removal, Setup
+from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.states import Done, Pulling, Queued, State
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import CONTENT_TYPE, MAX_IMAGES, Metrics
 from jobd.wire.job import JobSpec

@@ -8,10 +8,10 @@ import pytest
 from jobd.docker.logs.log_cursors import Position, PositionedLine, decoded, encoded, positions_after
 from jobd.jobs.port.errors import LogUnreadable
 from jobd.jobs.port.model import LOG_START, LogCursor, StreamName
-from jobd.jobs.state.parts import LogReading
-from jobd.jobs.state.record import Attempt, Record
-from jobd.jobs.state.record_form import decode_record, encode_record
-from jobd.jobs.state.states import Queued
+from jobd.jobs.record.parts import LogReading
+from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.record_form import decode_record, encode_record
+from jobd.jobs.record.states import Queued
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

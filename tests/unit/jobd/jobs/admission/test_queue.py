@@ -11,9 +11,9 @@ from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.scheduling.resources import UNLIMITED
 from jobd.jobs.admission.scheduling.waits import WaitReason
 from jobd.jobs.port.model import EngineFacts
-from jobd.jobs.state.record import Attempt, Record
-from jobd.jobs.state.scheduling import Awaited, Scheduling, ticket_at
-from jobd.jobs.state.states import Queued
+from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.scheduling import Awaited, Scheduling, ticket_at
+from jobd.jobs.record.states import Queued
 from tests.support.admission import open_queue
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from jobd.jobs.admission.slot import Slot
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.record_form import decode_record
-from jobd.jobs.state.scheduling import Awaited, Scheduling
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.record_form import decode_record
+from jobd.jobs.record.scheduling import Awaited, Scheduling
 from tests.support.admission import open_queue
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

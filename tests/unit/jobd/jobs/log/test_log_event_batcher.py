@@ -17,7 +17,7 @@ from jobd.jobs.log.log_event_batcher import (
 )
 from jobd.jobs.log.log_storage import Batch, append_lines
 from jobd.jobs.port.model import LOG_START, LogBatch, RawLine
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.record import Record
 from jobd.wire.job import JobSpec
 
 SPEC = JobSpec(id="a", image="b")

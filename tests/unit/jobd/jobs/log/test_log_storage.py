@@ -10,11 +10,11 @@ from jobd.jobs.log.log_storage import Batch, log_events, mark_incomplete
 from jobd.jobs.log.log_storage import append_lines as append_batch
 from jobd.jobs.log.stored_frames import decode_frame
 from jobd.jobs.port.model import LOG_START, LogBatch, LogCursor, RawLine, StreamName
+from jobd.jobs.record.new_record import new_record
+from jobd.jobs.record.parts import LogState
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.record_form import decode_record, encode_record
 from jobd.jobs.state.event_drafts import Draft
-from jobd.jobs.state.new_record import new_record
-from jobd.jobs.state.parts import LogState
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.wire.job import JobSpec
 from jobd.wire.view import LogLine
 from tests.support.fakes.clock import FakeClock

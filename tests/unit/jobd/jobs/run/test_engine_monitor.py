@@ -7,9 +7,9 @@ import pytest
 from jobd.errors import InvalidRequest
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import EngineFacts
+from jobd.jobs.record.text_limits import MAX_ERROR
 from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.jobs.run.supervisors import Supervisors
-from jobd.jobs.state.text_limits import MAX_ERROR
 from jobd.wire.job import JobSpec
 from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.orchestrator import FakeOrchestrator

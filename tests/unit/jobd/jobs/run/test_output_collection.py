@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobd.jobs.record.parts import OutputState
 from jobd.jobs.run.output_collection import LOOKED_AT_BYTES, conclusion, container_path, is_file_or_folder
 from jobd.jobs.state import actions, facts
-from jobd.jobs.state.parts import OutputState
 from jobd.wire import report
 from jobd.wire.job import JobSpec, Output
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from jobd.jobs.port.model import Created
+from jobd.jobs.record.parts import Started
 from jobd.jobs.state import actions, facts
-from jobd.jobs.state.parts import Started
 from jobd.wire import report
 from tests.support.models.reports import IMAGE, Job, reported
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobd.jobs.port.model import Created, ImageFacts
+from jobd.jobs.record.parts import EngineErrors
 from jobd.jobs.state import actions, facts
-from jobd.jobs.state.parts import EngineErrors
 from jobd.wire.job import JobSpec
 from tests.unit.jobd.jobs.conftest import Walk
 

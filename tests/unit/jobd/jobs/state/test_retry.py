@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobd.jobs.port.model import LogCursor
-from jobd.jobs.state import actions, facts, retry
-from jobd.jobs.state.handover import Source, Takeover, Taker, Workspace
-from jobd.jobs.state.parts import (
+from jobd.jobs.record.parts import (
     ArtifactState,
     CancelRequest,
     ClockMark,
@@ -28,9 +26,11 @@ from jobd.jobs.state.parts import (
     Setup,
     SidecarRun,
 )
-from jobd.jobs.state.record import Attempt, Record
-from jobd.jobs.state.scheduling import Awaited, Scheduling, ticket_at
-from jobd.jobs.state.states import DrainingLog, Queued
+from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.scheduling import Awaited, Scheduling, ticket_at
+from jobd.jobs.record.states import DrainingLog, Queued
+from jobd.jobs.state import actions, facts, retry
+from jobd.jobs.state.handover import Source, Takeover, Taker, Workspace
 from jobd.wire.job import RETRY_REASONS, JobSpec
 
 Job = Callable[..., Any]

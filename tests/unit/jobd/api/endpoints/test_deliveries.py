@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from jobd.api.deliveries import view
+from jobd.api.endpoints.deliveries import view
 from jobd.store.tables.rows import Delivery
 from jobd.wire.view import DeliveryView
 

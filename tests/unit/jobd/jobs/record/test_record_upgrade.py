@@ -13,10 +13,10 @@ import pytest
 
 from jobd.jobs.job_repository import row_of
 from jobd.jobs.port.model import ContainerFacts, Observation
-from jobd.jobs.state.flat_record import FlatRecord
+from jobd.jobs.record.flat_record import FlatRecord
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.record_form import decode_record, encode_record
 from jobd.jobs.state.next_action import next_action
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.record_form import decode_record, encode_record
 from jobd.jobs.view import view_of
 from jobd.store.sqlite import database
 from jobd.wire.job import JobSpec

@@ -9,8 +9,7 @@ from datetime import datetime
 import msgspec
 
 from jobd.jobs.port.model import JobRef
-from jobd.jobs.state.handover import Source, Takeover, Taker
-from jobd.jobs.state.parts import (
+from jobd.jobs.record.parts import (
     DEFAULT_GRACE_S,
     STOP_SIGNAL,
     ArtifactState,
@@ -34,8 +33,8 @@ from jobd.jobs.state.parts import (
     Stop,
     WorkerUsage,
 )
-from jobd.jobs.state.scheduling import Scheduling, ticket_at
-from jobd.jobs.state.states import (
+from jobd.jobs.record.scheduling import Scheduling, ticket_at
+from jobd.jobs.record.states import (
     WORKER_OVER,
     CollectingOutputs,
     DeliveringOutputs,
@@ -46,6 +45,7 @@ from jobd.jobs.state.states import (
     Running,
     State,
 )
+from jobd.jobs.state.handover import Source, Takeover, Taker
 from jobd.wire.view import Phase, Status
 
 # Tuples: an expression `A | B` makes a new type at each call, which takes longer than the check.

@@ -8,8 +8,8 @@ from dataclasses import replace
 import msgspec
 
 from jobd.jobs.port.model import ContainerFacts
+from jobd.jobs.record.record import Record
 from jobd.jobs.state import facts
-from jobd.jobs.state.record import Record
 from jobd.wire import report
 from jobd.wire.validation.limits import MAX_ID
 

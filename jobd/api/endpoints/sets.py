@@ -4,7 +4,7 @@ from aiohttp import web
 
 from jobd.api.body import Parameters
 from jobd.api.context import context_of
-from jobd.api.jobs import CancelBody, cancel_request
+from jobd.api.endpoints.jobs import CancelBody, cancel_request
 from jobd.api.respond import json_response
 from jobd.api.route import Parameter, Route
 from jobd.wire.set_view import SetCancelled, SetList, SetView

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
-from jobd.jobs.state.parts import (
+from jobd.jobs.record.parts import (
     Ended,
     Failure,
     OutputState,

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from jobd.jobs.port.model import LOG_START, LogCursor
-from jobd.jobs.state.parts import (
+from jobd.jobs.record.parts import (
     DEFAULT_GRACE_S,
     STOP_SIGNAL,
     ArtifactState,

@@ -5,9 +5,9 @@ Owns the forms' numbers. `record_upgrade.py` converts form 1, which has no numbe
 
 import msgspec
 
-from jobd.jobs.state.flat_record import FlatRecord
-from jobd.jobs.state.record import Record
-from jobd.jobs.state.record_upgrade import upgraded
+from jobd.jobs.record.flat_record import FlatRecord
+from jobd.jobs.record.record import Record
+from jobd.jobs.record.record_upgrade import upgraded
 
 
 class _Form(msgspec.Struct):

@@ -1,7 +1,7 @@
 """Decides which observed containers belong to a job's present attempt. Pure."""
 
 from jobd.jobs.port.model import ContainerFacts, ContainerState
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.record import Record
 
 
 def is_mine(container: ContainerFacts | None, record: Record, state: ContainerState) -> bool:

@@ -6,8 +6,8 @@ Owns which times these are: the fields of an attempt whose names are in `AWAITED
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from jobd.jobs.state.parts import ClockMark, Part
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.parts import ClockMark, Part
+from jobd.jobs.record.record import Record
 
 AWAITED = frozenset({"since", "due_at", "asked_at", "sent_at", "told_at", "deadline", "thaw_at"})
 

@@ -13,7 +13,7 @@ from jobd.api.memory import reserve_copy
 from jobd.budget import EVICTED
 from jobd.errors import InvalidRequest
 from jobd.jobs.log.log_view import KEEP_ALIVE_S, LogQuery
-from jobd.jobs.state.record import Record
+from jobd.jobs.record.record import Record
 from jobd.store.tables.rows import StoredEvent
 from jobd.wire.validation.limits import MAX_PATH
 

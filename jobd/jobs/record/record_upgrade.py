@@ -6,8 +6,8 @@ are removed, and then keeps the row for `HISTORY_RETENTION`. A version that refu
 
 from datetime import datetime
 
-from jobd.jobs.state.flat_record import FlatRecord
-from jobd.jobs.state.parts import (
+from jobd.jobs.record.flat_record import FlatRecord
+from jobd.jobs.record.parts import (
     CancelRequest,
     ClockMark,
     Ended,
@@ -27,8 +27,8 @@ from jobd.jobs.state.parts import (
     WorkerContainer,
     WorkerUsage,
 )
-from jobd.jobs.state.record import Attempt, Record
-from jobd.jobs.state.states import (
+from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.states import (
     CollectingOutputs,
     DeliveringOutputs,
     Done,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from jobd.jobs.state.parts import Part
+from jobd.jobs.record.parts import Part
 from jobd.wire.job import DEFAULT_CPU, DEFAULT_GROUP, DEFAULT_MEMORY_MB, Condition, Gpus
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -4,11 +4,11 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
+from jobd.jobs.record.parts import ArtifactState, ClockMark, RetriedFrom
+from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.scheduling import Awaited, Scheduling, ticket_at
+from jobd.jobs.record.states import Queued
 from jobd.jobs.state.handover import Source, Takeover
-from jobd.jobs.state.parts import ArtifactState, ClockMark, RetriedFrom
-from jobd.jobs.state.record import Attempt, Record
-from jobd.jobs.state.scheduling import Awaited, Scheduling, ticket_at
-from jobd.jobs.state.states import Queued
 from jobd.wire.job import JobSpec
 
 
