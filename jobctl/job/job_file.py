@@ -165,10 +165,21 @@ def _parse_yaml(text: str, source: str, repeated: list[str] | None) -> Any:
         """YAML without surprises for a job file: dates stay text, and a repeated name is an error."""
 
         def flatten_mapping(self, node: Any) -> None:
-            """Puts the names of `<<` before the mapping's own ones, which count over them."""
+            """Puts the names of `<<` before the mapping's own ones, without those that the mapping or an earlier `<<` gives."""
             merges = sum(key.tag == MERGE for key, _ in node.value)
-            own_names.setdefault(id(node), len(node.value) - merges)
+            count = own_names.setdefault(id(node), len(node.value) - merges)
             super().flatten_mapping(node)
+            first = len(node.value) - count
+            merged, own = node.value[:first], node.value[first:]
+            given = {key.value for key, _ in own if isinstance(key, yaml.ScalarNode)}
+            left = []
+            for key, value in merged:
+                if isinstance(key, yaml.ScalarNode):
+                    if key.value in given:
+                        continue
+                    given.add(key.value)
+                left.append((key, value))
+            node.value = left + own
 
     own_names: dict[int, int] = {}
     Loader.yaml_implicit_resolvers = {
@@ -179,19 +190,15 @@ def _parse_yaml(text: str, source: str, repeated: list[str] | None) -> Any:
     def mapping(loader: Any, node: Any) -> Tree:
         loader.flatten_mapping(node)
         tree: Tree = {}
-        first_own = len(node.value) - own_names[id(node)]
-        own: set[str] = set()
-        for number, (key_node, value_node) in enumerate(node.value):
+        for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
             at = _position(key_node)
             if not isinstance(key, str):
                 raise Misuse(f"{source}:{at}: the name {key_node.value!r} must be text; put it in quotes")
-            if key in own:
+            if key in tree:
                 if repeated is None:
                     raise Misuse(f"{source}:{at}: {key!r} is given twice", field=key)
                 repeated.append(key)
-            if number >= first_own:
-                own.add(key)
             tree[key] = loader.construct_object(value_node, deep=True)
         return tree
 

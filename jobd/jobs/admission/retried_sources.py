@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from msgspec.structs import replace
 
 from jobd.errors import Conflict, InvalidRequest
-from jobd.jobs.state.on_dependency import why_unmet
 from jobd.jobs.record.record import Record
+from jobd.jobs.state.on_dependency import why_unmet
 from jobd.wire.artifact import JobFiles
 from jobd.wire.job import JobSpec
 

@@ -75,6 +75,7 @@ def test_a_repeated_call_with_the_same_id_gets_the_same_job(lonely: Daemon, job_
         ({"secrets": ["token"]}, "secrets"), ({"secrets": {"token": 3}}, "secrets"),
         ({"secrets": {"token": "x", "no": "x"}}, "secrets.no"), ({"secrets": {"token": "x" * 65537}}, "secrets.token"),
         ({"secrets": {"token": "x"}, "after": [{"job": "none-such"}]}, "after[0].job"), ({"after": [{}]}, "after[0].job"),
+        ({**TOKEN, "sources": {"none-such": "x"}}, "sources.none-such"), ({"sources": {"x": 3}}, "sources.x"),
         ({}, "secrets"), (None, "secrets"),
     ],
 )  # fmt: skip
@@ -89,7 +90,7 @@ def test_a_wrong_value_is_refused_with_its_field_and_nothing_else_happens(
 
 def test_null_means_absent(lonely: Daemon, job_id: str) -> None:
     cancelled(lonely, job_id)
-    assert retry(lonely, job_id, {"id": None, "secrets": None, "after": None}).status == 202
+    assert retry(lonely, job_id, {"id": None, "secrets": None, "after": None, "sources": None}).status == 202
 
 
 def test_a_waiting_job_and_an_unknown_one_are_refused(lonely: Daemon, job_id: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.commands.retry import renamed_after
+from jobctl.commands.retry import renamed_after, renamed_sources
 
 Job = dict[str, Any]
 
@@ -36,6 +36,13 @@ def test_dependencies_are_renamed(old: Job, newer: dict[str, str], expected: lis
 def test_a_condition_stays() -> None:
     old = {"id": "b", "status": "failed", "after": [{"job": "a", "on": "any"}]}
     assert renamed_after(old, {"a": "c"}) == [{"job": "c", "on": "any"}]
+
+
+def test_files_of_a_retried_job_are_those_of_its_newest_retry() -> None:
+    artifacts = [{"id": "f", "type": "job", "job": "a"}, {"id": "g", "type": "job", "job": "c"}, {"id": "w"}]
+    newer = {"a": "a-retry-1", "a-retry-1": "a-retry-2", "d": "d-retry-1"}
+    assert renamed_sources({"id": "b", "artifacts": artifacts}, newer) == {"a": "a-retry-2"}
+    assert renamed_sources({"id": "b"}, newer) == {}
 
 
 IDS = st.sampled_from("abcdef")

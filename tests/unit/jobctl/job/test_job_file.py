@@ -33,8 +33,12 @@ def test_yaml_without_its_surprises() -> None:
     assert parse("{image: busybox}", "-") == {"image": "busybox"}
     assert parse("base: &b {x: 1}\nmine: {<<: *b, y: 2}\n", "f")["mine"] == {"x": 1, "y": 2}
     nested = "a: &a {x: 1, y: 1}\nb: &b {y: 2, <<: *a, z: 2}\nmine: {z: 3, <<: *b}\n"
-    assert parse(nested, "f")["mine"] == {"x": 1, "y": 2, "z": 3}, "a mapping's own names count over those of <<"
-    with pytest.raises(Misuse, match="f:2:20: 'y' is given twice"):
+    assert parse(nested, "f")["mine"] == {"x": 1, "y": 2, "z": 3}, (
+        "a mapping's own names count over those of <<"
+    )
+    several = "a: &a {first: 1}\nb: &b {first: 2, second: 2}\nmine: {<<: [*a, *b]}\n"
+    assert parse(several, "f")["mine"] == {"first": 1, "second": 2}
+    with pytest.raises(Misuse, match="f:2:19: 'y' is given twice"):
         parse("a: &a {y: 1}\nb: {<<: *a, y: 2, y: 3}\n", "f")
 
 
