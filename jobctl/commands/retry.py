@@ -25,6 +25,7 @@ FORMATS = ("json", "yaml", "name")
 EXAMPLES = """
   jobctl retry trainer-3f
   jobctl wait "$(jobctl retry @last)"
+  jobctl retry --failed nightly
   jobctl retry --failed -l sweep=7
   jobctl retry --outputs trainer-3f
   jobctl retry --secret token=./token --in data=./data report-1

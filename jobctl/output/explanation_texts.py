@@ -42,12 +42,13 @@ REMEDIES: dict[str, Template] = {
     ),
     "output-failed": (
         "the command succeeded, but an output failed",
-        ("see which output failed: jobctl show {id}", "copy the file while the workspace exists: jobctl cp {id}:PATH ."),
+        ("repeat only the outputs: jobctl retry --outputs {id}", "see which output failed: jobctl show {id}",
+         "copy the file while the workspace exists: jobctl cp {id}:PATH ."),
     ),
     "output-too-large": (
         "the command succeeded, but jobd has no room to keep an output",
         ("copy the file while the workspace exists: jobctl cp {id}:PATH .",
-         "allow more: KEPT_OUTPUTS_MAX_BYTES, then restart jobd", "see how much jobd keeps: jobctl doctor"),
+         "allow more: KEPT_OUTPUTS_MAX_BYTES, then restart jobd; then: jobctl retry --outputs {id}", "see how much jobd keeps: jobctl doctor"),
     ),
     "refused-by-engine": (
         "the engine refused to create the container",

@@ -150,7 +150,8 @@ def select_whole_or_sets(
 def check_ids_or_labels(texts: list[str] | None, labels: list[str] | None) -> None:
     """Raises Misuse where ids and labels are given, or neither."""
     if bool(texts) == bool(labels):
-        raise Misuse("give either ids or --label", hint="jobctl ls lists the active jobs")
+        problem = "give either ids or --label, not both" if texts else "no job given: give ids or --label"
+        raise Misuse(problem, hint="jobctl ls lists the active jobs")
 
 
 def _exactly(client: Client, text: str) -> Job | None:

@@ -15,6 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobctl.job.file_check import check_file
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.metrics import Metrics
 from jobd.settings.config import NAMES
@@ -38,7 +39,13 @@ def test_the_documents_are_true() -> None:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_is_a_valid_job(path: Path) -> None:
-    tree = {"id": "example", **yaml.safe_load(path.read_text())}
+    fields = yaml.safe_load(path.read_text())
+    if "jobs" in fields:
+        checked = check_file(fields)
+        assert checked.problems == []
+        assert {job.tree["image"] for job in checked.jobs} == {"busybox:latest"}
+        return
+    tree = {"id": "example", **fields}
     assert convert_spec(tree).image == "busybox:latest"
 
 

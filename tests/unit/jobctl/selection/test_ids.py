@@ -69,7 +69,7 @@ def test_the_newest_job_and_missing_jobs() -> None:
     assert ([job["id"] for job in found], [str(error) for error in errors]) == (["a", "b"], ["no job 'none'"])
     with pytest.raises(Misuse, match="empty"):
         find_each(client, [""])
-    with pytest.raises(Misuse, match="either ids or --label"):
+    with pytest.raises(Misuse, match="no job given"):
         select_jobs_or_sets(client, [], [], None)
     with pytest.raises(Misuse, match="either ids or --label"):
         select_whole_or_sets(client, ["a"], ["x=y"], None)
