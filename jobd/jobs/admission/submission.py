@@ -122,13 +122,17 @@ class Submitter:
         """
         spec = without_values(submission.spec)
         digest = self._fingerprints.of(submission.spec, submission.files_digest)
-        if submission.idempotent and (existing := await self._deps.repository.holder_of(spec.id)) is not None:
+        try:
+            self.check(spec)
+            after = await self.dependencies(spec)
+            waiting = self._deps.queue.waiting + len(self._submitting)
+            if waiting >= self._limits.max_queued:
+                raise QueueFull(f"{waiting} jobs wait already; try again later")
+        except (InvalidRequest, QueueFull):
+            existing = await self._deps.repository.holder_of(spec.id) if submission.idempotent else None
+            if existing is None:
+                raise
             return _same_or_refuse(existing, digest, idempotent=True), False
-        self.check(spec)
-        after = await self.dependencies(spec)
-        waiting = self._deps.queue.waiting + len(self._submitting)
-        if waiting >= self._limits.max_queued:
-            raise QueueFull(f"{waiting} jobs wait already; try again later")
         record = new_record(
             spec,
             now=self._deps.clock.now(),
