@@ -137,7 +137,7 @@ class JobService:
         if (
             supervisor is None
             or supervisor.record.phase != "queued"
-            or self._queue.gpus_of(row.uid) is not None  # the admission is being stored
+            or self._queue.is_admitted(row.uid)  # the admission is being stored
         ):
             raise refusal
         place = (priority, None) if priority is not None else self._queue.ahead_of(row.uid)

@@ -10,8 +10,6 @@ import msgspec
 
 UNREADABLE = "unreadable"
 """The status of a job whose stored record is damaged: jobd can only delete it."""
-ENGINE_ANSWER = "the container engine to answer"
-"""The beginning of `waitingFor` of a queued job until the engine has answered for the first time since jobd's start."""
 Status = Literal["accepted", "running", "completed", "failed", "cancelled"]
 Phase = Literal["queued", "pulling", "inputs", "running", "outputs", "done"]
 Stream = Literal["stdout", "stderr"]

@@ -151,6 +151,10 @@ class AdmissionQueue:
         """Returns the GPUs of a job that holds its resources; None for any other job."""
         return self._scheduler.gpus_of(uid)
 
+    def is_admitted(self, uid: str) -> bool:
+        """Returns whether the job holds its resources, also before its admission is stored."""
+        return self.gpus_of(uid) is not None
+
     def news(self, uid: str) -> DependencyEnd | None:
         """Returns the end of a dependency that the waiting job's record has not taken in yet."""
         return self._scheduler.news(uid)

@@ -136,9 +136,18 @@ class Submitter:
             InvalidRequest: the host can never run the job. QueueFull: too many jobs wait. Conflict: the id is taken.
         """
         spec = without_values(submission.spec)
-        digest = self.fingerprint(submission)
-        if submission.idempotent and (existing := await self._deps.repository.holder_of(spec.id)) is not None:
-            return _same_or_refuse(existing, digest, submission), False
+        try:
+            storing = await self._check_and_begin(submission, spec)
+        except (InvalidRequest, QueueFull, Conflict):
+            existing = await self._deps.repository.holder_of(spec.id) if submission.idempotent else None
+            if existing is None:
+                raise
+            return _same_or_refuse(existing, self.fingerprint(submission), submission), False
+        return await asyncio.shield(storing)
+
+    async def _check_and_begin(
+        self, submission: Submission, spec: JobSpec
+    ) -> asyncio.Task[tuple[Record, bool]]:
         with self._deps.holds.reservation() as reservation:
             if submission.outputs_of is None:
                 self.check(spec)
@@ -146,8 +155,7 @@ class Submitter:
             else:  # the inputs are there, and what they came from may be gone
                 earlier = EarlierJobs()
                 _hold(submission.outputs_of, reservation)
-            storing = self._begin(submission, spec, earlier)
-        return await asyncio.shield(storing)
+            return self._begin(submission, spec, earlier)
 
     def _begin(
         self, submission: Submission, spec: JobSpec, earlier: EarlierJobs

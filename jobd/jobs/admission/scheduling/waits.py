@@ -3,8 +3,6 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-from jobd.wire.view import ENGINE_ANSWER
-
 
 class WaitReason(StrEnum):
     """The obstacles, in the order in which they are checked."""
@@ -43,7 +41,7 @@ def sentence(wait: Wait, group: str) -> str:
         case WaitReason.GROUP_PAUSED:
             return f"group {group!r} to be resumed"
         case WaitReason.ENGINE:
-            return ENGINE_ANSWER
+            return "the container engine to answer"
         case WaitReason.MACHINE:
             return "more than this machine has now"
         case WaitReason.GROUP_LIMIT:

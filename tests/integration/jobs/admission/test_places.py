@@ -7,7 +7,6 @@ import pytest
 
 from jobd.errors import Conflict, InvalidRequest
 from jobd.jobs.state.facts import CancelRequested, Reprioritized
-from jobd.wire.view import ENGINE_ANSWER
 from tests.support.fakes.worker import WorkerScript
 
 
@@ -102,7 +101,9 @@ async def test_before_the_engines_first_answer_jobs_wait_and_then_run_within_its
         system.engine.workers[record.id] = WorkerScript(runs_s=None)
     assert (system.queue.running, system.queue.waiting) == (0, 3)
     views = [await system.service.get(record.id) for record in waiting]
-    assert {(view.phase, view.waiting_for.partition(":")[0]) for view in views} == {("queued", ENGINE_ANSWER)}
+    assert {(view.phase, view.waiting_for.partition(":")[0]) for view in views} == {
+        ("queued", "the container engine to answer")
+    }
     await system.service.cancel("w1", CancelRequested(by="x", grace_s=0, delete=False))
     assert (await system.ended(waiting[1])).status == "cancelled"
     system.engine.away = False

@@ -9,7 +9,7 @@ from jobd.jobs.admission.scheduling.waits import Wait, WaitReason
 from jobd.jobs.state import facts
 from jobd.jobs.view import view_of
 from jobd.wire import report
-from jobd.wire.view import ENGINE_ANSWER, ArtifactView, AttemptView, JobView, LimitsView
+from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView
 
 Job = Callable[..., Any]
 
@@ -34,7 +34,7 @@ def test_a_job_that_was_just_accepted(job: Job) -> None:
         (Wait(WaitReason.DEPENDENCY), "the end of other jobs: number 2 in the queue"),
         (Wait(WaitReason.PAUSED), "the queue to be resumed: number 2 in the queue"),
         (Wait(WaitReason.GROUP_PAUSED), "group 'gpu' to be resumed: number 2 in the queue"),
-        (Wait(WaitReason.ENGINE), f"{ENGINE_ANSWER}: number 2 in the queue"),
+        (Wait(WaitReason.ENGINE), "the container engine to answer: number 2 in the queue"),
         (Wait(WaitReason.MACHINE), "more than this machine has now: number 2 in the queue"),
         (
             Wait(WaitReason.GROUP_LIMIT, 3),

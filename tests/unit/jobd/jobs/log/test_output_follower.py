@@ -121,16 +121,21 @@ async def test_an_output_is_registered_while_it_is_followed() -> None:
     await one.stop()
 
 
-async def test_an_output_that_ends_while_the_worker_runs_is_not_the_whole_output() -> None:
-    engine, outputs = Engine(b"a\n"), LiveOutputs()
-    one = follower(engine, outputs)
-    await one.attach(0)
+async def end_with_all_stored(engine: Engine, outputs: LiveOutputs) -> None:
+    """The output ends, and the log has its only line."""
     output = outputs.of("u")
     assert output is not None
     engine.go.set()
     async with asyncio.timeout(60):
         await output.ended.wait()
     output.stored([RawLine("stdout", "t", "a")], 1, 1)
+
+
+async def test_an_output_that_ends_while_the_worker_runs_is_not_the_whole_output() -> None:
+    engine, outputs = Engine(b"a\n"), LiveOutputs()
+    one = follower(engine, outputs)
+    await one.attach(0)
+    await end_with_all_stored(engine, outputs)
     assert await one.is_all_stored()
     await one.attach_late()
     assert not await one.is_all_stored()
@@ -142,12 +147,7 @@ async def test_an_observation_of_the_running_worker_leaves_its_output_known() ->
     one = follower(engine, outputs)
     await one.attach(0)
     await one.attach_late()
-    output = outputs.of("u")
-    assert output is not None
-    engine.go.set()
-    async with asyncio.timeout(60):
-        await output.ended.wait()
-    output.stored([RawLine("stdout", "t", "a")], 1, 1)
+    await end_with_all_stored(engine, outputs)
     assert await one.is_all_stored()
     await one.stop()
 
