@@ -251,12 +251,14 @@ class Settled(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Numbers of jobs and deliveries and the sizes of the files, for metrics and `jobctl doctor`."""
+    """Numbers of jobs and deliveries and the sizes of the files, for metrics and `jobctl doctor`. `oldest_pending_s`: the age of the
+    oldest pending delivery in observed time, 0 without one.
+    """
 
     jobs: int
     live_jobs: int
     pending: int
     parked: int
-    oldest_pending_at: datetime | None
+    oldest_pending_s: float
     size_bytes: int
     wal_bytes: int
