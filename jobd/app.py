@@ -82,7 +82,7 @@ def build(
         metrics=metrics,
         api_key=api_key,
     )
-    outbox = OutboxMetrics(store, events.dispatcher, clock, deliveries)
+    outbox = OutboxMetrics(store, events.dispatcher, deliveries)
     queue = QueueMetrics(metrics.registry, jobs.queue.waits, lambda: jobs.supervisors.frozen)
 
     async def count() -> None:

@@ -154,7 +154,7 @@ def at_once_to_one_host() -> int:
     """Returns how many requests the dispatcher has under way to a healthy host: the bare loop has as many."""
     destinations, now = DestinationQueues(DispatcherSettings().workers, 1000), datetime.now(UTC)
     for number in range(2 * destinations.workers):
-        destinations.hold(Due(number, str(number), "", "", "", "", None, "host", 0, 0, now, now, None))
+        destinations.hold(Due(number, str(number), "", "", "", "", None, "host", 0, 0, now, 0, None))
     first = destinations.pick(lambda _: True)
     assert first is not None
     destinations.answered(first, proven=True)

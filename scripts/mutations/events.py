@@ -102,6 +102,21 @@ MUTATIONS = (
         "tests/integration/events/test_expiry.py::test_a_step_of_the_wall_clock_parks_no_delivery",
     ),
     Mutation(
+        "a delivery is due by the wall clock of its event",
+        "jobd/events/delivery/dispatcher.py",
+        "PollSchedule(outbox.observed_ms)",
+        "PollSchedule(lambda: int((clock.now().timestamp() - 1893456000) * 1000))",
+        "tests/integration/events/test_clock_steps.py",
+    ),
+    Mutation(
+        "a settlement does not store the observed time",
+        "jobd/store/stores/outbox_store.py",
+        "save = now_ms - self._saved_ms >= SAVE_MS",
+        "save = False",
+        "tests/integration/store/test_outbox.py"
+        "::test_after_a_power_failure_the_next_delivery_of_a_job_waits_at_most_a_second",
+    ),
+    Mutation(
         "the breaker of a host for which nothing waits stays",
         "jobd/events/delivery/outbox_poller.py",
         "                self._breakers.forget(destination, self._clock.monotonic())\n",

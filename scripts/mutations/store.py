@@ -13,8 +13,8 @@ MUTATIONS = (
     Mutation(
         "the age of a delivery after an expired one starts at zero",
         "jobd/store/tables/settling.py",
-        "_put_first(connection, {job}, min(from_micros(due_at), at), due_seen)",
-        "_put_first(connection, {job}, at, due_seen)",
+        "_put_first(connection, {job}, min(from_micros(due_at), at), min(due_seen, seen_ms))",
+        "_put_first(connection, {job}, at, seen_ms)",
         "tests/integration/events/test_expiry.py::test_the_next_deliveries_of_a_job_expire_too",
     ),
     Mutation(

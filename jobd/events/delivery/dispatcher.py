@@ -43,6 +43,10 @@ from jobd.store.tables.rows import Delivery, Due, Settled
 class Outbox(PolledOutbox, StoredBodies, SettlementStore, ExpiringOutbox, Protocol):
     """The store, for deliveries."""
 
+    def observed_ms(self) -> int:
+        """The observed time in milliseconds, by which deliveries are due."""
+        ...
+
     async def replay(self, delivery_id: int, at: datetime) -> Delivery | None:
         """Makes a delivery pending and due again."""
         ...
@@ -86,7 +90,7 @@ class Dispatcher:
         queues = DestinationQueues(settings.workers, settings.buffer_size)
         self._queue = WorkQueue(queues, self._breakers, clock, lambda: self._workers.start())
         expiry = Expiry(outbox, self._queue, clock, self._delivery_log, settings.max_age_s)
-        schedule = PollSchedule(clock, settings.horizon_s)
+        schedule = PollSchedule(outbox.observed_ms)
         self._poller = OutboxPoller(outbox, self._queue, self._breakers, expiry, schedule, clock)
         batching = self._batching = Batching(outbox, clock)
         self._workers = Workers(self._queue, batching, sender, clock, self._observer, self._answered)
@@ -153,7 +157,7 @@ class Dispatcher:
         """Gives the settlements to the settler. If the job's next delivery is in memory, it is queued at once, before the store has the
         accepted delivery. A crash in between repeats both, in order.
         """
-        decided = (answer, decision, now, self._settings, self._spread)
+        decided = (answer, decision, now, self._outbox.observed_ms(), self._settings, self._spread)
         if isinstance(decision, Delivered) and not due.batch and self._queue.follow(due):
             settlements = [settlement(due, *decided, follow=False)]
             answered = Answered.of(due, answer, run, settlements, job_continues=True)
@@ -181,9 +185,9 @@ class Dispatcher:
         """The settlements are stored: the job continues from memory, or from the store."""
         if answered.job_continues:
             if self._queue.recorded(answered):
-                self._poller.released(answered, None, self._clock.now())
+                self._poller.released(answered, None, self._outbox.observed_ms())
             return
         following = next((one.following for one in settled if one.following is not None), None)
-        next_at = answered.settlements[0].next_attempt_at if answered.settlements else None
+        next_ms = answered.settlements[0].next_ms if answered.settlements else None
         self._queue.release(answered)
-        self._poller.released(answered, following, next_at)
+        self._poller.released(answered, following, next_ms)

@@ -7,7 +7,6 @@ a delivery fast, and a scan of the whole outbox every half minute makes the deli
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Protocol
 
 from jobd.clock import Clock, wait_for
@@ -87,10 +86,10 @@ class OutboxPoller:
         """How many deliveries to load behind a job's next one: 0 if other jobs wait in the store."""
         return 0 if self._schedule.is_overdue(destination) else AHEAD
 
-    def released(self, answered: Answered, following: Due | None, next_at: datetime | None) -> None:
-        """A delivery is stored and its job has left the memory: `following` is due now, or the same delivery again at `next_at`."""
-        if next_at is not None:
-            self.poll_at(answered.destination, next_at)
+    def released(self, answered: Answered, following: Due | None, next_ms: int | None) -> None:
+        """A delivery is stored and its job has left the memory: `following` is due now, or the same delivery again at `next_ms`."""
+        if next_ms is not None:
+            self.poll_at(answered.destination, next_ms)
         if following is not None:
             self._put(following)
         elif answered.job_uid in self._notified_in_memory:
@@ -103,11 +102,11 @@ class OutboxPoller:
     def forgotten(self, destination: str) -> None:
         """The queue has dropped the waiting deliveries of this destination: the store has them, and new ones of their jobs."""
         self._notified_in_memory = {uid for uid in self._notified_in_memory if self._queue.holds(uid)}
-        self.poll_at(destination, self._clock.now())
+        self.poll_at(destination, self._schedule.now_ms())
 
-    def poll_at(self, destination: str, at: datetime) -> None:
-        """The store has a delivery of this destination that is due at `at`."""
-        if self._schedule.add(destination, at):
+    def poll_at(self, destination: str, at_ms: int) -> None:
+        """The store has a delivery of this destination that is due at the observed time `at_ms`."""
+        if self._schedule.add(destination, at_ms):
             self._wake.set()
 
     async def run(self) -> None:
@@ -137,33 +136,32 @@ class OutboxPoller:
             await self._load_notified()
         for destination in [
             destination
-            for destination, at in self._schedule.items()
-            if self._queue.may_load(destination) and self._schedule.is_due(at)
+            for destination, at_ms in self._schedule.items()
+            if self._queue.may_load(destination) and self._schedule.is_due(at_ms)
         ]:
             await self._load_destination(destination)
         # Deliveries loaded just before their breaker opened wait in memory, and may be sent after the cool-down.
         self._queue.wake_workers()
 
     def _delay_s(self) -> float:
-        mono, now = self._clock.monotonic(), self._clock.now()
+        mono = self._clock.monotonic()
         delay = max(self._scan_at - mono, 0.0)
-        for destination, at in self._schedule.items():
+        for destination, at_ms in self._schedule.items():
             wait_s = self._breakers.wait_s(destination, mono)
             if wait_s == 0.0 and not self._queue.may_load(destination):
                 continue  # a settlement makes room, and wakes the poller
-            due_s = 0.0 if self._schedule.is_due(at) else (at - now).total_seconds()
-            delay = min(delay, max(due_s, wait_s))
+            delay = min(delay, max(self._schedule.wait_s(at_ms), wait_s))
         return delay
 
     def _put(self, due: Due) -> None:
         """Queues a delivery, or schedules a read of its destination."""
-        if self._schedule.is_due(due.due_at):
+        if self._schedule.is_due(due.due_ms):
             if self._schedule.is_overdue(due.destination):
                 return  # other jobs of this destination have waited longer: a later read of the store loads this job
             admits = self._breakers.admits(due.destination, self._clock.monotonic())
             if admits and (self._queue.put(due) or self._queue.holds(due.job_uid)):
                 return
-        self.poll_at(due.destination, due.due_at)
+        self.poll_at(due.destination, due.due_ms)
 
     async def _load_notified(self) -> None:
         uids = list(self._notified)[:NOTIFIED_PAGE]
@@ -188,15 +186,15 @@ class OutboxPoller:
                 self.notify(due.job_uid)  # the read is out of date
             elif self._queue.holds(due.job_uid):
                 continue
-            elif not self._schedule.is_due(due.due_at):
-                self.poll_at(destination, due.due_at)
+            elif not self._schedule.is_due(due.due_ms):
+                self.poll_at(destination, due.due_ms)
                 more = False  # the next deliveries are due even later
             else:
                 uids.append(due.job_uid)
         if uids:
             more |= await self._load_jobs(destination, uids)
         if more:
-            self.poll_at(destination, self._clock.now())
+            self.poll_at(destination, self._schedule.now_ms())
 
     async def _load_jobs(self, destination: str, uids: list[str]) -> bool:
         """Loads these jobs with their next deliveries. True if some were not queued."""
@@ -208,8 +206,8 @@ class OutboxPoller:
             for due in await self._outbox.due_of(uids[begin : begin + JOBS_AT_ONCE], AHEAD):
                 if self._queue.was_released(due.job_uid) or self._queue.holds(due.job_uid):
                     self.notify(due.job_uid)
-                elif not self._schedule.is_due(due.due_at):
-                    self.poll_at(due.destination, due.due_at)
+                elif not self._schedule.is_due(due.due_ms):
+                    self.poll_at(due.destination, due.due_ms)
                 elif not self._queue.put(due):
                     return True
         return False
@@ -223,7 +221,7 @@ class OutboxPoller:
             for waiting in page:
                 if self._breakers.state(waiting.destination, self._clock.monotonic()) != "closed":
                     await self._expiry.park(waiting.destination)
-                self.poll_at(waiting.destination, waiting.due_at)
+                self.poll_at(waiting.destination, waiting.due_ms)
             self._scan_after = page[-1].destination if len(page) == DESTINATIONS_PAGE else ""
             if not self._scan_after or len(self._schedule) >= self._queue.capacity:
                 break

@@ -14,10 +14,11 @@ Source: "Exponential Backoff and Jitter", AWS Architecture Blog.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from math import ceil
 
 from jobd.events.delivery.response_policy import Abandon, Answer, Decision, Delivered, Park
 from jobd.events.delivery.settings import DispatcherSettings
-from jobd.store.tables.rows import Due, Settlement
+from jobd.store.tables.rows import Due, Outcome, Settlement
 
 _LARGEST_POWER = 60
 """2.0 to a much larger power overflows a float."""
@@ -41,13 +42,16 @@ def settlement(
     answer: Answer,
     decision: Decision,
     now: datetime,
+    now_ms: int,
     settings: DispatcherSettings,
     spread: Spread,
     *,
     follow: bool = True,
     ahead: int = 0,
 ) -> Settlement:
-    """Returns the settlement of a delivery after `decision`. `follow`, `ahead`: as in `Settlement`."""
+    """Returns the settlement of a delivery after `decision`. `now`, `now_ms`: wall clock and observed time. `follow`, `ahead`: as in
+    `Settlement`.
+    """
     status = answer.status
     if isinstance(decision, Delivered):
         return Settlement(due.id, "delivered", now, status=status, follow=follow, ahead=ahead)
@@ -58,11 +62,17 @@ def settlement(
         return Settlement(due.id, "park", now, None, status, reason, sent, follow=follow, ahead=ahead)
     asked_s = decision.after_s or 0.0
     if due.tries < settings.max_retries:
-        again = now + timedelta(seconds=max(asked_s, backoff_s(due.tries, settings, spread)))
-        return Settlement(due.id, "retry", now, again, status, decision.reason)
+        wait_s = max(asked_s, backoff_s(due.tries, settings, spread))
+        return _again("retry", due, now, now_ms, wait_s, status, decision.reason)
     if due.requeues < settings.max_requeues:
         pause_s = settings.breaker_cooldown_s * (1 + spread() / 4)
-        again = now + timedelta(seconds=max(asked_s, pause_s))
-        return Settlement(due.id, "requeue", now, again, status, decision.reason)
+        return _again("requeue", due, now, now_ms, max(asked_s, pause_s), status, decision.reason)
     reason = f"gave up after {due.requeues + 1} rounds: {decision.reason}"
     return Settlement(due.id, "park", now, status=status, error=reason, follow=follow, ahead=ahead)
+
+
+def _again(
+    outcome: Outcome, due: Due, now: datetime, now_ms: int, wait_s: float, status: int | None, reason: str
+) -> Settlement:
+    again, again_ms = now + timedelta(seconds=wait_s), now_ms + ceil(wait_s * 1000)
+    return Settlement(due.id, outcome, now, again, status, reason, next_ms=again_ms)

@@ -25,8 +25,3 @@ class DispatcherSettings:
     max_retry_after_s: float = 3600.0
     max_age_s: float = 72 * 3600.0
     record_after_s: float = 0.02
-
-    @property
-    def horizon_s(self) -> float:
-        """The longest wait that the dispatcher stores: a later due time was stored before the wall clock was set back, and is due now."""
-        return 2 * max(self.max_backoff_s, self.breaker_cooldown_s, self.max_retry_after_s)

@@ -79,13 +79,15 @@ class Maintenance(Connections):
         wal = self._path.with_name(self._path.name + "-wal")
 
         def read(connection: sqlite3.Connection) -> Counts:
-            jobs, live, pending, parked, oldest = maintenance.counts(connection)
+            jobs, live, pending, parked, oldest_ms = maintenance.counts(connection)
             return Counts(
                 jobs=jobs,
                 live_jobs=live,
                 pending=pending,
                 parked=parked,
-                oldest_pending_at=oldest,
+                oldest_pending_s=0.0
+                if oldest_ms is None
+                else max(0, self._observed.now_ms() - oldest_ms) / 1000,
                 size_bytes=maintenance.size_bytes(connection),
                 wal_bytes=wal.stat().st_size if wal.exists() else 0,
             )

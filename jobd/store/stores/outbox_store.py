@@ -1,16 +1,30 @@
 """The outbox in the store: pending deliveries for the dispatcher, their results, and all deliveries for the API."""
 
+import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
+from jobd.clock import Clock
 from jobd.store.stores.connections import Connections
-from jobd.store.tables import outbox, settling
+from jobd.store.tables import observed_time, outbox, settling
 from jobd.store.tables.rows import Delivery, DestinationDue, Due, Settled, Settlement
+
+SAVE_MS = 1000
+"""A settlement stores the observed time if it was not stored for so long: after a power failure a stored due time is ahead of the clock
+by no more.
+"""
 
 
 class OutboxStore(Connections):
     """Reads and writes deliveries. `JobStore.commit` enqueues them."""
+
+    _clock: Clock
+    _saved_ms = 0
+
+    def observed_ms(self) -> int:
+        """Returns the observed time in milliseconds, by which deliveries are due: nobody can set this clock."""
+        return self._observed.now_ms()
 
     async def deliveries(self, uid: str, after: int, limit: int) -> list[Delivery]:
         """Returns the deliveries of a job with an id above `after`, oldest first."""
@@ -49,7 +63,17 @@ class OutboxStore(Connections):
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """Records the results of deliveries in one commit; returns for each one the job's next due delivery."""
         now_ms = self._observed.now_ms()
-        return await self._writer.write(lambda connection: settling.settle(connection, settlements, now_ms))
+        save = now_ms - self._saved_ms >= SAVE_MS
+
+        def write(connection: sqlite3.Connection) -> list[Settled]:
+            if save:
+                observed_time.save(connection, now_ms, self._clock)
+            return settling.settle(connection, settlements, now_ms)
+
+        settled = await self._writer.write(write)
+        if save:
+            self._saved_ms = now_ms
+        return settled
 
     async def expired_jobs(self, destination: str, age_s: float, untried_s: float, limit: int) -> list[str]:
         """Returns the uids of jobs of a destination whose first pending delivery is older than `age_s` seconds of observed time, in the
@@ -75,9 +99,10 @@ class OutboxStore(Connections):
         number. Skips jobs that `expired_jobs` would not return now. Safe to repeat.
         """
         before_ms, untried_since_ms = self._age_to_ms(age_s), self._age_to_ms(untried_s)
+        now_ms = self._observed.now_ms()
         return await self._writer.write(
             lambda connection: settling.expire(
-                connection, uids, before_ms, untried_since_ms, at, error, limit
+                connection, uids, before_ms, untried_since_ms, at, error, limit, now_ms
             )
         )
 

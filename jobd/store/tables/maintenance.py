@@ -2,10 +2,8 @@
 # ruff: noqa: S608 - only column lists and clauses of this file are put together; every value is a parameter
 
 import sqlite3
-from datetime import datetime
 
 from jobd.store.errors import DeliveriesPending
-from jobd.store.sqlite.timestamps import from_micros
 from jobd.store.tables import jobs, sets
 
 SLICE_BYTES = 4 << 20
@@ -115,17 +113,19 @@ def vacuum_step(connection: sqlite3.Connection) -> bool:
     return SPARE_PAGES < left < free
 
 
-def counts(connection: sqlite3.Connection) -> tuple[int, int, int, int, datetime | None]:
-    """Returns the numbers of jobs, live jobs, pending and parked deliveries, and the time of the oldest pending event."""
+def counts(connection: sqlite3.Connection) -> tuple[int, int, int, int, int | None]:
+    """Returns the numbers of jobs, live jobs, pending and parked deliveries, and the observed time at which the oldest pending delivery
+    was enqueued.
+    """
     rows, live, pending, parked = connection.execute(
         "SELECT (SELECT count(*) FROM jobs), (SELECT count(*) FROM jobs WHERE live = 1),"
         " (SELECT count(*) FROM deliveries WHERE state = 'pending'),"
         " (SELECT count(*) FROM deliveries WHERE state = 'parked')"
     ).fetchone()
     oldest = connection.execute(
-        "SELECT created_at FROM events WHERE seq = (SELECT min(id) FROM deliveries WHERE state = 'pending')"
+        "SELECT created_seen FROM deliveries WHERE id = (SELECT min(id) FROM deliveries WHERE state = 'pending')"
     ).fetchone()
-    return rows, live, pending, parked, from_micros(oldest[0]) if oldest else None
+    return rows, live, pending, parked, oldest[0] if oldest else None
 
 
 def size_bytes(connection: sqlite3.Connection) -> int:

@@ -1,7 +1,8 @@
 """The outbox, in SQL: how deliveries are enqueued, which are due, and how they are listed.
 
 Pure functions of a connection. Keeps one rule: of each job exactly the first pending delivery has a `due_at`, so a read of due
-deliveries keeps the order of each job. `settling.py` stores what became of a delivery. The column `lane` is the destination.
+deliveries keeps the order of each job. That delivery is due at the observed time `due_seen`, whatever happens to the wall clock;
+`due_at` is the wall clock's time for people. `settling.py` stores what became of a delivery. The column `lane` is the destination.
 """
 # ruff: noqa: S608 - only column lists and clauses of this file are put together; every value is a parameter
 
@@ -30,7 +31,7 @@ DAMAGED = b""
 """The body of an event that the disk has changed: its bytes are not those that were stored, and are not sent."""
 
 _DUE = f"""
-    SELECT d.id, j.uid, j.id, e.event_id, e.type, c.url, c.key, d.lane, d.tries, d.requeues, e.created_at, d.due_at,
+    SELECT d.id, j.uid, j.id, e.event_id, e.type, c.url, c.key, d.lane, d.tries, d.requeues, e.created_at, d.due_seen,
            CASE WHEN length(e.body) <= {INLINE_BYTES} THEN e.body END, c.batch, e.sum, c.sum, length(e.body)
     FROM deliveries d JOIN events e ON e.seq = d.id JOIN jobs j ON j.n = d.job JOIN callbacks c ON c.job = d.job
 """
@@ -107,13 +108,13 @@ def destinations(connection: sqlite3.Connection, after: str, limit: int) -> list
     found: list[DestinationDue] = []
     while len(found) < limit:
         row = connection.execute(
-            "SELECT lane, due_at FROM deliveries WHERE due_at IS NOT NULL AND lane > ? ORDER BY lane, due_at LIMIT 1",
+            "SELECT lane, due_seen FROM deliveries WHERE due_at IS NOT NULL AND lane > ? ORDER BY lane, due_seen LIMIT 1",
             (after,),
         ).fetchone()
         if row is None:
             break
         after = row[0]
-        found.append(DestinationDue(after, from_micros(row[1])))
+        found.append(DestinationDue(after, row[1]))
     return found
 
 
@@ -125,7 +126,7 @@ def expired_jobs(
     """
     rows = connection.execute(
         "SELECT j.uid FROM deliveries d JOIN jobs j ON j.n = d.job"
-        f" WHERE d.lane = ? AND d.due_at IS NOT NULL AND d.created_seen < ? AND {GIVEN_UP_ON} ORDER BY d.due_at, d.id LIMIT ?",
+        f" WHERE d.lane = ? AND d.due_at IS NOT NULL AND d.created_seen < ? AND {GIVEN_UP_ON} ORDER BY d.due_seen, d.id LIMIT ?",
         (destination, before_ms, untried_since_ms, limit),
     )
     return [row[0] for row in rows]
@@ -138,8 +139,8 @@ def due(connection: sqlite3.Connection, destination: str, limit: int, ahead: int
     # The numbers come out of the index alone; only what is returned is joined.
     rows = connection.execute(
         _DUE
-        + " WHERE d.id IN (SELECT id FROM deliveries WHERE lane = ? AND due_at IS NOT NULL ORDER BY due_at, id LIMIT ?)"
-        " ORDER BY d.due_at, d.id",
+        + " WHERE d.id IN (SELECT id FROM deliveries WHERE lane = ? AND due_at IS NOT NULL ORDER BY due_seen, id LIMIT ?)"
+        " ORDER BY d.due_seen, d.id",
         (destination, limit),
     ).fetchall()
     return [_with_ahead(connection, _due(row), ahead) for row in rows]
@@ -204,7 +205,7 @@ def _behind(
                 tries,
                 requeues,
                 from_micros(created),
-                first.due_at,
+                first.due_ms,
                 content if fits(content_sum, content) else DAMAGED,
                 first.batch,
             )
@@ -239,13 +240,11 @@ def deliveries(connection: sqlite3.Connection, uid: str, after: int, limit: int)
 
 
 def _due(row: tuple[Any, ...]) -> Due:
-    # A delivery without `due_at` was asked for by its id: a replay has put an earlier one before it.
-    due_at = from_micros(row[10] if row[11] is None else row[11])
     # A damaged callback may be somebody else's address: nothing is sent there.
     content: bytes | None = row[12] if fits(row[15], row[5], row[6], row[7]) else DAMAGED
     if content is not None and not fits(row[14], content):
         content = DAMAGED
-    values = (*row[:10], from_micros(row[10]), due_at, content, bool(row[13]), (), row[16])
+    values = (*row[:10], from_micros(row[10]), row[11], content, bool(row[13]), (), row[16])
     return Due(*values)
 
 

@@ -221,7 +221,8 @@ class Due(msgspec.Struct, frozen=True):
 
     `body` is empty where the stored body or the callback is damaged, and None where the body is long: `Store.delivery_body` reads it
     just before the request. `ahead`: the job's following deliveries, in order, as far as requested, each with its short body.
-    `body_bytes`: the length of a body that was not read yet. `repr` shows no key and no body.
+    `body_bytes`: the length of a body that was not read yet. `due_ms`: the observed time from which on the delivery is due. `repr`
+    shows no key and no body.
     """
 
     id: int
@@ -235,7 +236,7 @@ class Due(msgspec.Struct, frozen=True):
     tries: int
     requeues: int
     created_at: datetime
-    due_at: datetime
+    due_ms: int
     body: bytes | None
     batch: bool = False
     ahead: tuple["Due", ...] = ()
@@ -247,10 +248,10 @@ class Due(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DestinationDue:
-    """One destination with pending deliveries, and the due time of its first one."""
+    """One destination with pending deliveries, and the observed time from which on its first one is due."""
 
     destination: str
-    due_at: datetime
+    due_ms: int
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -259,7 +260,8 @@ class Settlement(msgspec.Struct, frozen=True):
     `delivered`: the receiver accepted the event. `retry`: the round continues at `next_attempt_at`. `requeue`: the round has failed,
     and a new one begins at `next_attempt_at`. `park`: jobd gives this delivery up, and the job's next one becomes due. `abandon`:
     the receiver refuses all further events, so jobd gives up all pending deliveries of the job. `sent`: False where jobd made no
-    request. `follow`: `settle` returns the job's next delivery, with up to `ahead` of the deliveries behind that.
+    request. `follow`: `settle` returns the job's next delivery, with up to `ahead` of the deliveries behind that. `next_ms`:
+    `next_attempt_at` as observed time, which decides; people read `next_attempt_at`.
     """
 
     delivery_id: int
@@ -271,6 +273,7 @@ class Settlement(msgspec.Struct, frozen=True):
     sent: bool = True
     follow: bool = True
     ahead: int = 0
+    next_ms: int | None = None
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -282,12 +285,14 @@ class Settled(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Numbers of jobs and deliveries and the sizes of the files, for metrics and `jobctl doctor`."""
+    """Numbers of jobs and deliveries and the sizes of the files, for metrics and `jobctl doctor`. `oldest_pending_s`: the age of the
+    oldest pending delivery in observed time, 0 without one.
+    """
 
     jobs: int
     live_jobs: int
     pending: int
     parked: int
-    oldest_pending_at: datetime | None
+    oldest_pending_s: float
     size_bytes: int
     wal_bytes: int

@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import TypeVar
 
-from jobd.store.sqlite.timestamps import from_micros, optional_micros, to_micros
+from jobd.store.sqlite.timestamps import from_micros, to_micros
 from jobd.store.tables import outbox
 from jobd.store.tables.outbox import due_by_id
 from jobd.store.tables.rows import Delivery, Settled, Settlement
@@ -38,7 +38,7 @@ def settle(connection: sqlite3.Connection, settlements: Sequence[Settlement], se
         if one.delivery_id not in jobs or one.outcome == "delivered":
             continue
         if one.outcome in ("retry", "requeue"):
-            _put_off(connection, one)
+            _put_off(connection, one, seen_ms)
             continue
         _end(connection, one)
         if one.outcome == "abandon":
@@ -99,14 +99,15 @@ def _deliver_late(connection: sqlite3.Connection, one: Settlement) -> None:
     )
 
 
-def _put_off(connection: sqlite3.Connection, one: Settlement) -> None:
+def _put_off(connection: sqlite3.Connection, one: Settlement, seen_ms: int) -> None:
     requeued, sent = one.outcome == "requeue", int(one.sent)
-    due_at = optional_micros(one.next_attempt_at or one.at)
+    due_at = to_micros(one.next_attempt_at or one.at)
+    due_seen = seen_ms if one.next_ms is None else one.next_ms
     connection.execute(
         "UPDATE deliveries SET attempts = attempts + ?, tries = CASE WHEN ? THEN 0 ELSE tries + ? END,"
         " requeues = requeues + ?, last_status = ?, last_error = ?,"
-        " due_at = CASE WHEN due_at IS NULL THEN NULL ELSE ? END WHERE id = ?",
-        (sent, requeued, sent, requeued, one.status, _error(one), due_at, one.delivery_id),
+        " due_at = CASE WHEN due_at IS NULL THEN NULL ELSE ? END, due_seen = ? WHERE id = ?",
+        (sent, requeued, sent, requeued, one.status, _error(one), due_at, due_seen, one.delivery_id),
     )
 
 
@@ -174,10 +175,12 @@ def expire(
     at: datetime,
     error: str,
     limit: int,
+    seen_ms: int,
 ) -> int:
     """Parks pending deliveries of these jobs that were enqueued before `before_ms` was seen, at most `limit`; returns how many. Of each
     job the first ones are parked, so that none is parked before an earlier one, and none where `outbox.expired_jobs` leaves the job
-    out. The next delivery takes over the time at which the first was due: it has waited as long.
+    out. The next delivery takes over the time at which the first was due, if that is over at the seen time `seen_ms`: it has waited as
+    long.
     """
     count = 0
     for uid in uids:
@@ -196,7 +199,7 @@ def expire(
             "UPDATE deliveries SET state = 'parked', due_at = NULL, last_error = ? WHERE job = ? AND state = 'pending' AND id <= ?",
             (error[:MAX_ERROR], job, last),
         ).rowcount
-        _put_first(connection, {job}, min(from_micros(due_at), at), due_seen)
+        _put_first(connection, {job}, min(from_micros(due_at), at), min(due_seen, seen_ms))
     return count
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from jobd.clock import Clock
 from jobd.events.delivery.destination import destination_of
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.store.store import Store
@@ -25,8 +26,14 @@ KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(tmp_path / "jobd.db")
+def clock() -> Clock:
+    """The clock of store and dispatcher, which only tests move."""
+    return FakeClock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[Store]:
+    opened = await Store.open(tmp_path / "jobd.db", clock=clock)
     yield opened
     await opened.close()
 
@@ -40,9 +47,15 @@ class Jobs:
         self._versions: dict[str, int] = {}
 
     async def emit(
-        self, uid: str, url: str, events: int = 1, text: str = "line", batch: bool = False
+        self,
+        uid: str,
+        url: str,
+        events: int = 1,
+        text: str = "line",
+        batch: bool = False,
+        at: datetime = START,
     ) -> list[StoredEvent]:
-        """Commits events of job `uid`, which is created if new."""
+        """Commits events of job `uid`, which is created if new, with the wall clock's time `at`."""
         new = uid not in self._sequences
         numbers = self._sequences.setdefault(uid, count(1))
         version = self._versions[uid] = 0 if new else self._versions[uid] + 1
@@ -57,11 +70,11 @@ class Jobs:
                 type=LOG,
                 job_id=job.id,
                 job_uid=uid,
-                timestamp=START,
+                timestamp=at,
                 sequence=number,
                 data={"jobId": job.id, "lines": [f"{text} é {number}"], "stream": "stdout"},
             )
-            made.append(NewEvent(f"{uid}-{number}", LOG, body, START, True))
+            made.append(NewEvent(f"{uid}-{number}", LOG, body, at, True))
         return await self._store.commit(
             Transition(
                 job, tuple(made), callback=Callback(url, KEY, destination_of(url), batch), claim_id=new
@@ -184,17 +197,12 @@ async def raw() -> AsyncIterator[Callable[..., Awaitable[str]]]:
 
 
 @pytest.fixture
-def rig(store: Store) -> Callable[..., Any]:
+def rig(store: Store, clock: FakeClock) -> Callable[..., Any]:
     """Runs a dispatcher for the length of a block."""
 
     @asynccontextmanager
     async def running(outbox: Any = store, **changes: Any) -> AsyncIterator[Rig]:
-        sender, clock, observer = (
-            ScriptedSender(),
-            changes.pop("clock", None) or FakeClock(),
-            RecordingObserver(),
-        )
-        sender = changes.pop("sender", sender)
+        sender, observer = changes.pop("sender", None) or ScriptedSender(), RecordingObserver()
         settings = replace(SETTINGS, **changes)
         dispatcher = Dispatcher(outbox, sender, settings, clock, observer, spread=lambda: 0.5)
         task = asyncio.ensure_future(dispatcher.run())

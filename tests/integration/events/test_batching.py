@@ -27,10 +27,16 @@ SETTINGS = DispatcherSettings(
 
 
 @pytest.fixture
-def delivering(store: Store) -> Callable[..., Any]:
+def clock() -> SystemClock:
+    """The clock of the store and the dispatcher."""
+    return SystemClock()
+
+
+@pytest.fixture
+def delivering(store: Store, clock: SystemClock) -> Callable[..., Any]:
     @asynccontextmanager
     async def running(**changes: Any) -> AsyncIterator[Dispatcher]:
-        settings, clock = replace(SETTINGS, **changes), SystemClock()
+        settings = replace(SETTINGS, **changes)
         async with Sender(EgressPolicy(EgressRule()), clock, settings.http_timeout_s) as sender:
             dispatcher = Dispatcher(store, sender, settings, clock)
             task = asyncio.ensure_future(dispatcher.run())

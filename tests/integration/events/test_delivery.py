@@ -33,13 +33,18 @@ SETTINGS = DispatcherSettings(
 
 
 @pytest.fixture
-def delivering(store: Store) -> Callable[..., Any]:
+def clock() -> SystemClock:
+    """The clock of the store and the dispatcher."""
+    return SystemClock()
+
+
+@pytest.fixture
+def delivering(store: Store, clock: SystemClock) -> Callable[..., Any]:
     """Runs a dispatcher with a real sender for the length of a block."""
 
     @asynccontextmanager
     async def running(**changes: Any) -> AsyncIterator[Dispatcher]:
         settings = replace(SETTINGS, **changes)
-        clock = SystemClock()
         async with Sender(EgressPolicy(EgressRule()), clock, settings.http_timeout_s) as sender:
             dispatcher = Dispatcher(store, sender, settings, clock)
             task = asyncio.ensure_future(dispatcher.run())

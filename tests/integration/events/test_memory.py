@@ -31,6 +31,7 @@ class Refuses:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._clock = store._clock
         self.full = True
 
     def __getattr__(self, name: str) -> Any:
@@ -81,7 +82,7 @@ async def dispatching(
     sender: Takes | None = None,
     **changes: Any,
 ) -> AsyncIterator[tuple[Dispatcher, FakeClock]]:
-    clock, sender = FakeClock(), sender or Takes(status, gate)
+    clock, sender = outbox._clock, sender or Takes(status, gate)
     dispatcher = Dispatcher(outbox, sender, replace(SETTINGS, **changes), clock, spread=lambda: 0.5)
     task = asyncio.ensure_future(dispatcher.run())
     try:

@@ -3,9 +3,11 @@
 import asyncio
 import sqlite3
 from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
@@ -15,6 +17,7 @@ from jobd.events.http.egress import EgressPolicy, EgressRule
 from jobd.events.http.sender import Sender
 from jobd.jobs.record.record_form import decode_record
 from jobd.store.sqlite import checks, database
+from jobd.store.sqlite.timestamps import to_micros
 from jobd.store.store import Store
 from tests.support.fakes.clock import FakeClock
 
@@ -85,4 +88,31 @@ async def test_deliveries_of_before_schema_5_count_from_the_upgrade(tmp_path: Pa
     clock.advance(day_s + 1)
     for destination in destinations:
         assert await store.expired_jobs(destination, day_s, 3600, 10) != []
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "longest_s"),
+    [(600, 600), (0, 0), (-600, 0), (86_400, 0)],
+    ids=["waits", "now", "over", "wrong"],
+)
+async def test_a_delivery_of_an_older_version_keeps_the_rest_of_its_wait(
+    tmp_path: Path, ahead_s: int, longest_s: int
+) -> None:
+    path = tmp_path / "jobd.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript(DUMP.read_text())
+        at = to_micros(datetime.now(UTC) + timedelta(seconds=ahead_s))
+        old.execute("UPDATE deliveries SET due_at = ?, tries = 1 WHERE due_at IS NOT NULL", (at,))
+        old.commit()
+    store = await Store.open(path)
+    found = [
+        one
+        for waiting in await store.destinations("", 99)
+        for one in await store.due(waiting.destination, 99)
+    ]
+    assert found
+    for one in found:
+        assert one.due_ms <= store.observed_ms() + longest_s * 1000
+        assert (one.due_ms > store.observed_ms()) == (longest_s > 0)
     await store.close()

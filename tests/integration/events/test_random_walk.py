@@ -27,7 +27,7 @@ def quiet_logs(caplog: pytest.LogCaptureFixture) -> None:
             10_000,
             marks=pytest.mark.fault(
                 row="Receiver",
-                injection="any order of events, answers, waits, replays and crashes",
+                injection="any order of events, answers, waits, replays, steps of the wall clock and crashes",
                 invariant="no event lost, out of order, stuck, or repeated without a reason",
             ),
         ),
@@ -38,6 +38,7 @@ def test_no_walk_loses_doubles_reorders_or_blocks_an_event(steps: int) -> None:
     while walked["steps"] < steps:
         check(Walk, steps // 250, (Phase.generate, Phase.shrink))
     assert walked["crashes"] > steps // 100
+    assert walked["clock steps"] > steps // 100
 
 
 class TwoAtOnce(Workers):

@@ -35,15 +35,14 @@ async def test_a_restart_continues_and_repeats_only_deliveries_in_flight(
 
 
 async def test_a_retry_that_was_planned_before_a_restart_keeps_its_time(
-    rig: Any, jobs: Any, until: Any, tick: Any
+    rig: Any, jobs: Any, clock: FakeClock, until: Any, tick: Any
 ) -> None:
-    clock = FakeClock()
     await jobs.emit("x", A)
-    async with rig(clock=clock) as r:
+    async with rig() as r:
         r.sender.answers[A] = lambda _: Answer("answer", 503, "60")
         await until(lambda: r.observer.counts["retried"])
     clock.advance(10)
-    async with rig(clock=clock) as r:
+    async with rig() as r:
         await until(lambda: clock._sleepers)
         assert not r.sender.sent
         await tick(r, lambda: r.sender.sent)

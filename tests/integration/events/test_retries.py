@@ -2,14 +2,11 @@
 
 import asyncio
 import itertools
-from pathlib import Path
 from typing import Any
 
 from jobd.events.delivery.response_policy import Answer
 from jobd.store.store import Store
-from tests.integration.events.conftest import Jobs
 from tests.support.delivery.delivery_rig import DOWN, OK, A, B
-from tests.support.fakes.clock import FakeClock
 
 
 async def test_a_round_of_retries_is_followed_by_a_requeue(
@@ -145,12 +142,9 @@ async def test_an_open_breaker_tries_nothing_and_counts_nothing_but_a_probe(
 
 
 async def test_too_old_deliveries_of_a_host_that_stays_down_are_parked(
-    rig: Any, tick: Any, until: Any, tmp_path: Path
+    rig: Any, jobs: Any, tick: Any
 ) -> None:
-    clock = FakeClock()
-    store = await Store.open(tmp_path / "old.db", clock=clock)
-    jobs = Jobs(store)
-    async with rig(outbox=store, clock=clock, max_age_s=10_000, breaker_threshold=1) as r:
+    async with rig(max_age_s=10_000, breaker_threshold=1) as r:
         r.sender.answers[A] = lambda _: DOWN
         for n in range(400):
             await jobs.emit(f"a{n}", A)
@@ -158,7 +152,6 @@ async def test_too_old_deliveries_of_a_host_that_stays_down_are_parked(
         await tick(r, lambda: r.observer.counts["parked"] == 400, step_s=30)
         assert r.clock.monotonic() < 12_000
         assert r.sender.sent  # the host was probed
-    await store.close()
 
 
 async def test_deliveries_read_while_their_breaker_opens_are_sent_after_the_cooldown(

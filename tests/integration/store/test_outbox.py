@@ -1,9 +1,11 @@
 """The outbox: the order per job, due deliveries, settlements, replay and purge."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,7 +46,8 @@ async def test_a_due_delivery_has_everything_that_its_request_needs(store: Store
     )
     assert (entry.url, entry.key, entry.destination) == ("http://127.0.0.1:1/hook", "s3cret", LANE)
     assert "s3cret" not in repr(entry)
-    assert entry.due_at == entry.created_at == stored.created_at
+    assert entry.created_at == stored.created_at
+    assert entry.due_ms == store.observed_ms()
 
 
 async def test_a_long_body_is_read_separately(store: Store, make: Any) -> None:
@@ -91,11 +94,14 @@ async def test_events_without_callback_or_deliver_flag_are_not_delivered(store: 
     assert await store.deliveries("u1", 0, 10) == await store.deliveries("u2", 0, 10) == []
 
 
-async def test_after_a_delivery_the_next_one_is_due(store: Store, make: Any, later: Later) -> None:
+async def test_after_a_delivery_the_next_one_is_due(
+    store: Store, clock: FakeClock, make: Any, later: Later
+) -> None:
     await store.commit(make.claim("u1", events=2, port=1))
+    clock.advance(50)
     (settled,) = await store.settle([Settlement(1, "delivered", later(50), status=204)])
     assert settled.following is not None
-    assert (settled.following.id, settled.following.due_at) == (2, later(50))
+    assert (settled.following.id, settled.following.due_ms) == (2, 50_000)
     assert await due_ids(store) == [2]
     first = await store.delivery(1)
     assert first is not None
@@ -111,12 +117,12 @@ async def test_after_a_delivery_the_next_one_is_due(store: Store, make: Any, lat
 
 async def test_a_retry_blocks_the_following_deliveries(store: Store, make: Any, later: Later) -> None:
     await store.commit(make.claim("u1", events=2, port=1))
-    await store.settle([Settlement(1, "retry", later(5), later(90), 503, "busy")])
+    await store.settle([Settlement(1, "retry", later(5), later(90), 503, "busy", next_ms=90_000)])
     (entry,) = await store.due(LANE, 10)
-    assert (entry.id, entry.tries, entry.requeues, entry.due_at) == (1, 1, 0, later(90))
-    await store.settle([Settlement(1, "requeue", later(90), later(120), error="x" * 9000)])
+    assert (entry.id, entry.tries, entry.requeues, entry.due_ms) == (1, 1, 0, 90_000)
+    await store.settle([Settlement(1, "requeue", later(90), later(120), error="x" * 9000, next_ms=120_000)])
     (entry,) = await store.due(LANE, 10)
-    assert (entry.id, entry.tries, entry.requeues, entry.due_at) == (1, 0, 1, later(120))
+    assert (entry.id, entry.tries, entry.requeues, entry.due_ms) == (1, 0, 1, 120_000)
     seen = await store.delivery(1)
     assert seen is not None
     assert (seen.attempts, seen.requeues, len(seen.last_error or "")) == (2, 1, 500)
@@ -249,14 +255,15 @@ async def test_a_repeated_event_does_not_block_the_outbox(store: Store, make: An
 
 
 async def test_destinations_are_listed_with_their_first_due_time(
-    store: Store, make: Any, later: Later
+    store: Store, clock: FakeClock, make: Any, later: Later
 ) -> None:
     for n in range(6):
         await store.commit(make.claim(f"u{n}", events=1, port=1 + n % 3))
-    await store.settle([Settlement(1, "retry", later(5), later(99))])
+        clock.advance(1)
+    await store.settle([Settlement(1, "retry", later(5), later(99), next_ms=99_000)])
     destinations = await store.destinations("", 10)
     assert [destination.destination[-1] for destination in destinations] == ["1", "2", "3"]
-    assert destinations[0].due_at == later(4)
+    assert destinations[0].due_ms == 3_000
     assert [
         destination.destination[-1]
         for destination in await store.destinations(destinations[0].destination, 1)
@@ -290,11 +297,16 @@ async def test_the_oldest_history_is_purged_first(
     assert [job.uid for job in (await store.list_jobs(labels={"a": "b"})).jobs] == ["u5", "u0"]
 
 
-async def test_counts_include_pending_and_parked_deliveries(store: Store, make: Any) -> None:
+async def test_counts_include_pending_and_parked_deliveries(
+    store: Store, clock: FakeClock, make: Any
+) -> None:
+    assert (await store.counts()).oldest_pending_s == 0
     await asyncio.gather(*(store.commit(make.claim(f"u{n}", events=2, port=1, live=n < 2)) for n in range(5)))
     counts = await store.counts()
     assert (counts.jobs, counts.live_jobs, counts.pending, counts.parked) == (5, 2, 10, 0)
-    assert counts.oldest_pending_at == (await store.list_events(0, None, 1))[0].created_at
+    clock.advance(61.5)
+    clock.jump(3600)
+    assert (await store.counts()).oldest_pending_s == 61.5
     assert counts.size_bytes > 0
 
 
@@ -321,3 +333,20 @@ async def test_an_abandoned_delivery_that_its_receiver_accepts_is_delivered(
     await store.settle([Settlement(1, "abandon", later(1), status=410, error="gone")])
     await store.settle([Settlement(1, "delivered", later(2), status=204)])
     assert await states(store) == "delivered abandoned"
+
+
+async def test_after_a_power_failure_the_next_delivery_of_a_job_waits_at_most_a_second(
+    store: Store, path: Path, clock: FakeClock, make: Any, later: Later
+) -> None:
+    await store.commit(make.claim("u1", events=3, port=1))
+    for number in (1, 2):
+        clock.advance(30)
+        await store.settle([Settlement(number, "delivered", later(30 * number), status=204)])
+    failed = path.with_name("failed.db")
+    for suffix in ("", "-wal"):
+        shutil.copy(str(path) + suffix, str(failed) + suffix)
+    again = await Store.open(failed, clock=FakeClock(boot="another"))
+    (entry,) = await again.due(LANE, 9)
+    assert (entry.id, entry.due_ms) == (3, 60_000)
+    assert again.observed_ms() + 1000 >= entry.due_ms
+    await again.close()

@@ -193,7 +193,7 @@ def use_outbox(connection: Recording, make: Make) -> None:
     settled = [Settlement(one, outcome, at) for one, outcome in zip(ids[::2], outcomes, strict=False)]
     settling.settle(connection, settled, 1)
     settling.settle(connection, [Settlement(one.delivery_id, "delivered", at) for one in settled], 1)
-    settling.expire(connection, ["u2"], 9, 9, at, "old", 9)
+    settling.expire(connection, ["u2"], 9, 9, at, "old", 9, 9)
     settling.replay(connection, ids[0], at, 1)
     settling.replay_all(connection, "u1", at, 1)
 

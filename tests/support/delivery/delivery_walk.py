@@ -1,4 +1,4 @@
-"""A random walk through outbox, queues, breakers and dispatcher: any order of events, answers, waits, replays and crashes.
+"""A random walk through outbox, queues, breakers and dispatcher: any order of events, answers, waits, replays, clock steps and crashes.
 
 SQLite and the dispatcher are real; the clock and the receiver are the walk's. At each step no job has two requests under way, and no
 event overtakes an earlier one; in the end no event is lost, repeated without a reason, or stuck. The walk finds a mutation of the rule
@@ -81,7 +81,7 @@ class Walk(RuleBasedStateMachine):
         self.loose: set[tuple[str, int]] = set()
         self.wrong: list[str] = []
         self.at_once: str | None = None
-        self.store = self.loop.run_until_complete(Store.open(self.folder / "jobd.db"))
+        self.store = self.loop.run_until_complete(Store.open(self.folder / "jobd.db", clock=self.clock))
         self.do(self.begin())
 
     def do(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -194,6 +194,13 @@ class Walk(RuleBasedStateMachine):
             self.clock.advance(seconds)
 
         self.do(pass_by())
+
+    @rule(seconds=st.sampled_from([-86_400.0, -7_000.0, -60.0, 60.0, 7_000.0, 86_400.0]))
+    def set_the_wall_clock(self, seconds: float) -> None:
+        """Changes nothing: jobd waits by a clock that nobody can set."""
+        walked["steps"] += 1
+        walked["clock steps"] += 1
+        self.clock.jump(seconds)
 
     @precondition(lambda self: sum(self.emitted.values()) > 0)
     @rule(which=st.integers(1, 400))

@@ -66,6 +66,7 @@ class Busy:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.calls = 0
+        self.observed_ms = store.observed_ms
 
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         method = getattr(self._store, name)

@@ -21,7 +21,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 def due(job: str, destination: str = "a", number: int = 1, body: bytes | None = b"{}") -> Due:
     return Due(
-        number, job, job, f"e{number}", "t", f"http://{destination}/", None, destination, 0, 0, NOW, NOW, body
+        number, job, job, f"e{number}", "t", f"http://{destination}/", None, destination, 0, 0, NOW, 0, body
     )
 
 

@@ -1,6 +1,5 @@
 """The poller's state of jobs and destinations that are not loaded."""
 
-from datetime import timedelta
 from typing import Any
 
 from jobd.events.delivery.breaker import Breakers
@@ -34,7 +33,7 @@ class Rig:
     def __init__(self, outbox: Nothing) -> None:
         self.clock = FakeClock()
         self.queues = DestinationQueues(1, 10)
-        self.schedule = PollSchedule(self.clock, 7200)
+        self.schedule = PollSchedule(lambda: int(self.clock.uptime() * 1000))
         breakers = Breakers(1, 30, lambda destination, state: None)
         queue = WorkQueue(self.queues, breakers, self.clock, lambda: None)
         expiry: Any = Expiring()
@@ -75,13 +74,11 @@ async def test_a_destination_that_leaves_the_schedule_while_others_are_read_stop
 
         async def due(self, destination: str, limit: int, ahead: int = 0) -> list[Due]:
             for n in range(2):
-                rig.poller.poll_at(f"http://sooner{n}.test:80", rig.clock.now() - timedelta(hours=1))
+                rig.poller.poll_at(f"http://sooner{n}.test:80", -3_600_000)
             return []
 
     rig = Rig(Sooner())
     for n in range(MAX_DESTINATIONS):
-        rig.poller.poll_at(
-            f"http://h{n}.test:80", rig.clock.now() - timedelta(microseconds=MAX_DESTINATIONS - n)
-        )
+        rig.poller.poll_at(f"http://h{n}.test:80", n - MAX_DESTINATIONS)
     await rig.poller._poll()
     assert len(rig.schedule) <= 2

@@ -37,7 +37,7 @@ def test_a_wait_uses_the_whole_of_its_bound() -> None:
 
 def after(tries: int, requeues: int, retry: Retry, spread: float = 0.5) -> Settlement:
     delivery = replace(due("j"), tries=tries, requeues=requeues)
-    return settlement(delivery, BUSY, retry, NOW, SETTINGS, lambda: spread, ahead=7)
+    return settlement(delivery, BUSY, retry, NOW, 7_000, SETTINGS, lambda: spread, ahead=7)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,7 @@ def test_a_failed_try_is_retried_then_requeued_then_parked(
     found = after(tries, requeues, Retry(None, "HTTP 503"))
     assert (found.outcome, found.status, found.at) == (outcome, 503, NOW)
     assert found.next_attempt_at == (None if wait_s is None else NOW + timedelta(seconds=wait_s))
+    assert found.next_ms == (None if wait_s is None else 7_000 + wait_s * 1000)
 
 
 @given(st.integers(0, 2), st.floats(0, 3600), st.floats(0, 1, exclude_max=True))
@@ -74,12 +75,14 @@ def test_a_parked_delivery_says_after_how_many_rounds() -> None:
 @pytest.mark.parametrize(("kind", "sent"), [("answer", True), ("refused", False), ("invalid", False)])
 def test_only_a_request_that_was_made_counts_as_sent(kind: str, sent: bool) -> None:
     answer = Answer(kind)  # type: ignore[arg-type]
-    found = settlement(due("j"), answer, Park("why"), NOW, SETTINGS, lambda: 0.0)
+    found = settlement(due("j"), answer, Park("why"), NOW, 0, SETTINGS, lambda: 0.0)
     assert (found.outcome, found.sent, found.error) == ("park", sent, "why")
 
 
 def test_a_delivered_one_and_an_abandoned_one_have_no_next_try() -> None:
-    delivered = settlement(due("j"), Answer("answer", 204), Delivered(), NOW, SETTINGS, lambda: 0.0)
-    abandoned = settlement(due("j"), Answer("answer", 410), Abandon("HTTP 410"), NOW, SETTINGS, lambda: 0.0)
+    delivered = settlement(due("j"), Answer("answer", 204), Delivered(), NOW, 0, SETTINGS, lambda: 0.0)
+    abandoned = settlement(
+        due("j"), Answer("answer", 410), Abandon("HTTP 410"), NOW, 0, SETTINGS, lambda: 0.0
+    )
     assert (delivered.outcome, delivered.next_attempt_at) == ("delivered", None)
     assert (abandoned.outcome, abandoned.next_attempt_at) == ("abandon", None)
