@@ -23,12 +23,14 @@ class Amounts(NamedTuple):
     gpus: int
 
     def fit(self, room: "Amounts") -> bool:
-        """Returns whether there is room for all of these amounts."""
+        """Returns whether there is room for all of these amounts. Nothing of a resource always has room, also where running jobs hold
+        more of it than there is (the machine became smaller).
+        """
         return (
-            self.places <= room.places
-            and self.millicpus <= room.millicpus
-            and self.memory_mb <= room.memory_mb
-            and self.gpus <= room.gpus
+            self.places <= max(0, room.places)
+            and self.millicpus <= max(0, room.millicpus)
+            and self.memory_mb <= max(0, room.memory_mb)
+            and self.gpus <= max(0, room.gpus)
         )
 
     def plus(self, other: "Amounts") -> "Amounts":
@@ -57,6 +59,9 @@ class Amounts(NamedTuple):
             max(0, self.memory_mb - reserved.memory_mb),
             max(0, self.gpus - reserved.gpus),
         )
+
+
+NOTHING = Amounts(0, 0, 0, 0)
 
 
 class Demand(NamedTuple):

@@ -24,7 +24,7 @@ from jobd.jobs.admission.scheduling.dependency_graph import OWN_PAUSE, Dependenc
 from jobd.jobs.admission.scheduling.entries import Holding, Waiting
 from jobd.jobs.admission.scheduling.groups import Groups, GroupSettings
 from jobd.jobs.admission.scheduling.lanes import Key, Lane, Lanes, key_of
-from jobd.jobs.admission.scheduling.resources import Amounts, Demand, Machine
+from jobd.jobs.admission.scheduling.resources import NOTHING, Amounts, Demand, Machine
 from jobd.jobs.admission.scheduling.waits import Wait, WaitReason
 
 
@@ -119,7 +119,7 @@ class Scheduler:
         """Sets what jobs may use. Running jobs keep what they hold, even beyond that."""
         self._machine = machine
         self._total = machine.amounts
-        used = Amounts(0, 0, 0, 0)
+        used = NOTHING
         for uid, holding in self._holding.items():
             amounts = self._held_amounts(holding.demand, holding.gpus)
             self._holding[uid] = holding._replace(amounts=amounts)
@@ -253,12 +253,13 @@ class Scheduler:
             return Wait(WaitReason.GROUP_LIMIT, need=settings.limit)
         if self._free.places <= 0:
             return Wait(WaitReason.PLACE)
-        if need.gpus > self._free.gpus:
-            return Wait(WaitReason.GPUS, need=need.gpus, free=max(0, self._free.gpus))
-        if need.memory_mb > self._free.memory_mb:
-            return Wait(WaitReason.MEMORY, need=need.memory_mb, free=max(0, self._free.memory_mb))
-        if need.millicpus > self._free.millicpus:
-            return Wait(WaitReason.CPUS, need=need.millicpus, free=max(0, self._free.millicpus))
+        free = self._free.without(NOTHING)
+        if need.gpus > free.gpus:
+            return Wait(WaitReason.GPUS, need=need.gpus, free=free.gpus)
+        if need.memory_mb > free.memory_mb:
+            return Wait(WaitReason.MEMORY, need=need.memory_mb, free=free.memory_mb)
+        if need.millicpus > free.millicpus:
+            return Wait(WaitReason.CPUS, need=need.millicpus, free=free.millicpus)
         return Wait(WaitReason.TURN)
 
     # --- the books

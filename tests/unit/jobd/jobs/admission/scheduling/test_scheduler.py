@@ -143,6 +143,15 @@ def test_a_job_that_the_machine_cannot_run_any_more_holds_nobody_up() -> None:
     assert reason(scheduler, "gpu") is reason(scheduler, "all") is WaitReason.MACHINE
 
 
+def test_a_job_that_needs_no_cores_starts_while_running_jobs_hold_more_than_the_machine_has() -> None:
+    scheduler = Scheduler(Machine(8, 4000, 4000))
+    add(scheduler, "wide", Demand(3000, 500))
+    assert started(scheduler) == ["wide"]
+    scheduler.set_machine(Machine(8, 2000, 4000))
+    add(scheduler, "small", Demand(0, 500))
+    assert started(scheduler) == ["small"]
+
+
 def test_a_blocked_job_starts_once_its_record_has_taken_in_every_end() -> None:
     scheduler = Scheduler(Machine(8))
     scheduler.set_group("gpu", GroupSettings(limit=1))

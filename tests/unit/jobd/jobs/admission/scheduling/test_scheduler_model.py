@@ -217,7 +217,8 @@ class SchedulerMachine(RuleBasedStateMachine):
             after = self.free()
             for has, had, wants in zip(after, before, head, strict=True):
                 assert min(has, wants) == min(had, wants), "a job takes what the head waits for"
-        assert all(amount >= 0 for amount in self.free()), "more is given than there is"
+        for has, had in zip(self.free(), before, strict=True):
+            assert has >= 0 or has == had, "more is given than there is"
         limit = self.limits.get(job.group, GroupSettings()).limit
         if limit is not None:
             assert sum(other.group == job.group for other in self.running.values()) <= limit
@@ -237,6 +238,8 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert wait is not None
             assert (wait.reason is WaitReason.DEPENDENCY) == bool(job.after)
             assert wait.reason is not WaitReason.ENGINE or not self.machine.is_known
+            has_amounts = wait.reason in (WaitReason.GPUS, WaitReason.MEMORY, WaitReason.CPUS)
+            assert not has_amounts or wait.need > 0, "a job waits for something of which it needs nothing"
             wanted[job.group, wait.reason] = wanted.get((job.group, wait.reason), 0) + 1
         assert found == wanted
 
