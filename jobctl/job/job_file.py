@@ -14,6 +14,8 @@ Tree = dict[str, Any]
 LONGEST_BYTES = 4 << 20
 MOST_VALUES = 100_000
 MERGE = "tag:yaml.org,2002:merge"
+TEXT = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")
+"""Types of YAML that are plain text in a job file: dates, and the sign "="."""
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _WHOLE = re.compile(r"(\Z.)?(.+)", re.DOTALL)
 
@@ -165,25 +167,32 @@ def _parse_yaml(text: str, source: str, repeated: list[str] | None) -> Any:
         """YAML without surprises for a job file: dates stay text, and a repeated name is an error."""
 
         def flatten_mapping(self, node: Any) -> None:
-            """Puts the names of `<<` before the mapping's own ones, without those that the mapping or an earlier `<<` gives."""
-            merges = sum(key.tag == MERGE for key, _ in node.value)
-            count = own_names.setdefault(id(node), len(node.value) - merges)
-            super().flatten_mapping(node)
-            first = len(node.value) - count
-            merged, own = node.value[:first], node.value[first:]
-            given = {key.value for key, _ in own if isinstance(key, yaml.ScalarNode)}
-            left = []
-            for key, value in merged:
-                if isinstance(key, yaml.ScalarNode):
-                    if key.value in given:
-                        continue
-                    given.add(key.value)
-                left.append((key, value))
-            node.value = left + own
+            """Puts the names of `<<` before the mapping's own ones, without those that the mapping or an earlier `<<` gives.
 
-    own_names: dict[int, int] = {}
+            PyYAML's own method gives a name to the first or to the last mapping of a list, depending on its version.
+            """
+            if id(node) in flat:
+                return
+            flat[id(node)] = node
+            own = [pair for pair in node.value if pair[0].tag != MERGE]
+            given = {str(key.value) for key, _ in own}
+            merged = []
+            for merge in (value for key, value in node.value if key.tag == MERGE):
+                for source_node in merge.value if isinstance(merge, yaml.SequenceNode) else [merge]:
+                    if not isinstance(source_node, yaml.MappingNode):
+                        problem = (
+                            f"expected a mapping or a list of mappings after <<, but found a {source_node.id}"
+                        )
+                        raise yaml.constructor.ConstructorError(None, None, problem, source_node.start_mark)
+                    self.flatten_mapping(source_node)
+                    new = [pair for pair in source_node.value if str(pair[0].value) not in given]
+                    given.update(str(key.value) for key, _ in new)
+                    merged += new
+            node.value = merged + own
+
+    flat: dict[int, Any] = {}
     Loader.yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+        first: [pair for pair in pairs if pair[0] not in TEXT]
         for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 

@@ -36,6 +36,13 @@ def test_yaml_without_its_surprises() -> None:
     assert parse(nested, "f")["mine"] == {"x": 1, "y": 2, "z": 3}, (
         "a mapping's own names count over those of <<"
     )
+    assert parse("{=: 1, x: =}", "f") == {"=": 1, "x": "="}
+    with pytest.raises(Misuse, match="f:1:13: not YAML: expected a mapping or a list of mappings after <<"):
+        parse("mine: {<<: [1]}\n", "f")
+    with pytest.raises(Misuse, match="must be text"):
+        parse("a: &a {? [1, 2] : 3}\nmine: {<<: *a, x: 1}\n", "f")
+    with pytest.raises(Misuse, match="not YAML"):
+        parse("a: &a {<<: *a, x: 1}\n", "f")
     several = "a: &a {first: 1}\nb: &b {first: 2, second: 2}\nmine: {<<: [*a, *b]}\n"
     assert parse(several, "f")["mine"] == {"first": 1, "second": 2}
     with pytest.raises(Misuse, match="f:2:19: 'y' is given twice"):
