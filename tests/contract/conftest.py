@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import signal
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -22,6 +23,7 @@ from jobd.jobs.port.protocols import EnginePort
 from jobd.wire.job import JobSpec
 from tests.contract.worlds import OPTIONAL, Behaviour, FakeWorld, World, observed_until
 from tests.support.engine.engine_proxy import EngineProxy
+from tests.support.engine.memory_kills import TRIES, told_of_memory_kill
 from tests.support.engine.second_engine import SecondEngine
 from tests.support.progress import Progress
 
@@ -99,7 +101,7 @@ class DockerWorld:
             await self._start(engine, self.work(ref, Behaviour(stays=True)))
             await self.kill_from_outside(ref)
         elif cause is EndCause.OUT_OF_MEMORY:
-            await self._start(engine, self.work(ref, Behaviour(), command=["tail", "/dev/zero"], memory=16))
+            return engine, await self._out_of_memory(ref)
         else:
             code = 255 if cause is EndCause.UNKNOWN else 3
             await self._start(engine, self.work(ref, Behaviour(exit_code=code)))
@@ -111,6 +113,17 @@ class DockerWorld:
             assert fate.end is not None
             worker = fate.end
         return engine, worker
+
+    async def _out_of_memory(self, ref: JobRef) -> ContainerFacts:
+        for _ in range(TRIES):
+            began = time.time()
+            order = self.work(ref, Behaviour(), command=["tail", "/dev/zero"], memory=16)
+            await self._start(self.docker, order)
+            worker = await _end_of(self.docker, ref)
+            if await asyncio.to_thread(told_of_memory_kill, self._client, ref.id, began):
+                return worker
+            await self.docker.remove(ref)
+        pytest.fail("the engine told of no kill")
 
     async def _stopped(self, ref: JobRef) -> tuple[EnginePort, ContainerFacts]:
         second = await asyncio.to_thread(self._second)
