@@ -46,7 +46,7 @@ class StoredData(Protocol):
 @dataclass(frozen=True, slots=True)
 class Context:
     """The objects that handlers call. `about` makes the response of `GET /v1/version`, `disk` that of `GET /v1/disk`; `openapi` is
-    the document as JSON. `bodies` and `copies` are the memory budgets of request bodies and of file downloads.
+    the document as JSON. `bodies`, `readers` and `copies` are the memory budgets of request bodies, of responses and of file downloads.
     """
 
     submitter: Submitter
@@ -61,6 +61,7 @@ class Context:
     dispatcher: Dispatcher
     health: HealthCheck
     bodies: ByteBudget
+    readers: ByteBudget
     copies: ByteBudget
     upload_dir: Path
     max_upload_bytes: int

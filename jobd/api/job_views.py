@@ -33,9 +33,13 @@ class JobViews:
         self._jobs = jobs
         self._kept = kept
 
+    def kept(self, job_id: str) -> bytes | None:
+        """Returns the kept view of an ended job, as JSON, at most 64 KiB; None where none is kept."""
+        return self._kept.get(job_id)
+
     async def json(self, job_id: str) -> bytes:
         """Returns the view of the newest job with this id, as JSON. Raises NotFound."""
-        body = self._kept.get(job_id)
+        body = self.kept(job_id)
         if body is None:
             changes = self._kept.changes
             view, is_final = await self._jobs.show(job_id)

@@ -50,27 +50,34 @@ def memory_budget(
         size = responses.get((request.method, resource.canonical if resource is not None else ""))
         if size is None:
             return await handler(request)
-        try:
-            reservation = await readers.acquire(size, limit_s=WAIT_LIMIT_S)
-        except BudgetExhausted:
-            raise _busy() from None
-        try:
-            response = await handler(request)
-            if isinstance(response, web.Response) and isinstance(response.body, bytes):
-                length = len(response.body)
-                if length > SHORT_BYTES:
-                    # Twice: the connection copies the bytes that its client does not read at once.
-                    reservation.resize(2 * length)
-                    await _send(request, response)
-            return response
-        except asyncio.CancelledError as error:
-            if EVICTED in error.args:
-                _abort(request)
-            raise
-        finally:
-            readers.release(reservation)
+        return await respond_within(readers, size, request, handler)
 
     return middleware
+
+
+async def respond_within(
+    readers: ByteBudget, size: int, request: web.Request, handler: Handler
+) -> web.StreamResponse:
+    """Returns the handler's response, made within `size` bytes of the budget; sends a long response itself. Raises Unavailable."""
+    try:
+        reservation = await readers.acquire(size, limit_s=WAIT_LIMIT_S)
+    except BudgetExhausted:
+        raise _busy() from None
+    try:
+        response = await handler(request)
+        if isinstance(response, web.Response) and isinstance(response.body, bytes):
+            length = len(response.body)
+            if length > SHORT_BYTES:
+                # Twice: the connection copies the bytes that its client does not read at once.
+                reservation.resize(2 * length)
+                await _send(request, response)
+        return response
+    except asyncio.CancelledError as error:
+        if EVICTED in error.args:
+            _abort(request)
+        raise
+    finally:
+        readers.release(reservation)
 
 
 @asynccontextmanager

@@ -62,7 +62,6 @@ ROUTES: tuple[Route, ...] = (
         "Show a job",
         {200: (view.JobView,)},
         (404,),
-        response_bytes=2 << 20,
     ),
     Route(
         "DELETE",

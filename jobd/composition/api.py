@@ -55,6 +55,7 @@ def build_api(
         dispatcher=events.dispatcher,
         health=health,
         bodies=ByteBudget(BODIES_BYTES),
+        readers=events.readers,
         copies=ByteBudget(COPIES_BYTES),
         upload_dir=folder.spool,
         max_upload_bytes=config.max_upload_bytes,

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from jobd.api.body import Parameters, decode, read_json_bytes
 from jobd.api.context import caller, context_of
-from jobd.api.memory import reserve_body
+from jobd.api.memory import reserve_body, respond_within
 from jobd.api.respond import encoded_response, json_response
 from jobd.api.upload import SubmissionBody, receive_multipart
 from jobd.errors import InvalidRequest
@@ -24,6 +24,8 @@ DEFAULT_GRACE_S = 10.0
 MAX_CANCEL_TEXT = 256
 MAX_GRACE_S = 3600
 MAX_PAGE = 1000
+VIEW_BYTES = 2 << 20
+"""The memory that the view of one job may need."""
 
 
 CancelText = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_CANCEL_TEXT})]
@@ -121,6 +123,14 @@ async def list_jobs(request: web.Request) -> web.StreamResponse:
 async def show(request: web.Request) -> web.StreamResponse:
     """`GET /v1/jobs/{id}`."""
     Parameters(request).done()
+    context = context_of(request)
+    kept = context.job_views.kept(request.match_info["id"])
+    if kept is not None:  # short, and in memory already
+        return encoded_response(kept)
+    return await respond_within(context.readers, VIEW_BYTES, request, _show)
+
+
+async def _show(request: web.Request) -> web.StreamResponse:
     return encoded_response(await context_of(request).job_views.json(request.match_info["id"]))
 
 
