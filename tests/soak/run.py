@@ -22,6 +22,8 @@ from tests.soak.servers import Servers
 from tests.soak.subject import DoesNotStart, Subject
 from tests.soak.user import User
 
+SAID = 50
+"""So many violations are printed at once; the report has all of them."""
 STATUS_EVERY_S = 60.0
 MAX_UNDER_WAY = 40
 """The limit of jobs that have not ended; further ones are submitted later."""
@@ -106,6 +108,7 @@ class Soak:
 
     def _do_faults(self, plan: Plan, faults: Faults) -> None:
         next_status = STATUS_EVERY_S
+        said: set[str] = set()
         left = list(plan.faults)
         while self.now() < plan.seconds and not self.stop.is_set():
             if left and left[0].at_s <= self.now():
@@ -113,7 +116,12 @@ class Soak:
             elif self.stop.wait(0.05):
                 return
             if self.now() >= next_status:
-                self._say(report.status_line(self.now(), self.records, check_all(self.records, final=False)))
+                results = check_all(self.records, final=False)
+                self._say(report.status_line(self.now(), self.records, results))
+                for violation in results.all_violations():
+                    if violation not in said and len(said) < SAID:
+                        said.add(violation)
+                        self._say(f"        {violation}")
                 next_status += STATUS_EVERY_S
 
     def _converge(

@@ -38,3 +38,7 @@ class CheckResults:
     @property
     def failed(self) -> int:
         return sum(len(found) for found in self.violations.values())
+
+    def all_violations(self) -> list[str]:
+        """Returns each violation with its promise."""
+        return [f"promise {number}: {text}" for number, found in self.violations.items() for text in found]
