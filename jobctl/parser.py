@@ -224,7 +224,7 @@ def root() -> CommandTable:
 def _version_option() -> TyperOption:
     def show(ctx: Any, param: Any, value: bool) -> None:
         if value:
-            from jobctl.commands.version import own_version
+            from jobctl.commands.daemon.version import own_version
 
             typer.echo(f"jobctl {own_version()}")
             ctx.exit()

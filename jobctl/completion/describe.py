@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobctl.command_table import ALIASES, COMMANDS, formats_of
-from jobctl.commands.cancel import SIGNALS
-from jobctl.commands.deliveries import STATES
-from jobctl.commands.prune import ENDED
-from jobctl.commands.run import EVENT_TYPES, RETRY_REASONS
+from jobctl.commands.events.deliveries import STATES
+from jobctl.commands.jobs.cancel import SIGNALS
+from jobctl.commands.jobs.prune import ENDED
+from jobctl.commands.jobs.run import EVENT_TYPES, RETRY_REASONS
 from jobctl.completion.words import FORMATS, STATUSES, CommandWords, OptionWords
 from jobctl.parser import load
 

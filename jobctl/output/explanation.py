@@ -1,6 +1,6 @@
 """Why a job waits or failed, as sentences, with remedies. Pure: from the daemon's answer and the job's last lines to text.
 
-Owns which texts of `explanation_texts.py` apply. `commands/explain.py` makes the requests.
+Owns which texts of `explanation_texts.py` apply. `commands/views/explain.py` makes the requests.
 """
 
 import re

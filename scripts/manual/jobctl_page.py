@@ -1,8 +1,8 @@
 """jobctl.1, from the command table and the parsers. Owns the descriptions of exit codes and variables."""
 
 from jobctl.command_table import ALIASES, HELP, PRESET_FORMATS, PRESETS
-from jobctl.commands.deliveries import WIDE_TABLE as DELIVERIES
-from jobctl.commands.doctor import TABLE as DOCTOR
+from jobctl.commands.daemon.doctor import TABLE as DOCTOR
+from jobctl.commands.events.deliveries import WIDE_TABLE as DELIVERIES
 from jobctl.completion.describe import CommandText, texts
 from jobctl.output.job_table import WIDE_TABLE as LS
 from jobctl.output.table import Table

@@ -96,7 +96,7 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl: any text of a job is offered to a shell as an image",
-        "jobctl/commands/images.py",
+        "jobctl/commands/completion/images.py",
         "if isinstance(name, str) and _NAME.fullmatch(name)",
         "if isinstance(name, str)",
         "tests/integration/jobctl/test_image_names.py::test_image_names_with_shell_characters_are_left_out",

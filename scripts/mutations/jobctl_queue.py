@@ -26,7 +26,7 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl: several jobs are bumped in the wrong order",
-        "jobctl/commands/bump.py",
+        "jobctl/commands/queue/bump.py",
         "jobs if priority is not None else reversed(jobs)",
         "jobs",
         "tests/integration/jobctl/test_queue_commands.py::test_several_jobs_are_bumped_in_the_given_order",
@@ -40,7 +40,7 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl: a limit of a group's list counts the jobs of other groups",
-        "jobctl/commands/ls.py",
+        "jobctl/commands/views/ls.py",
         "_of_group(pages(client, query), group, limit)",
         "_of_group(pages(client, query, limit), group, limit)",
         "tests/integration/jobctl/test_queue_commands.py::test_a_list_can_be_that_of_one_group",

@@ -105,8 +105,10 @@ def test_a_field_of_the_job_spec_has_an_effect() -> None:
 
 def test_a_new_command_of_jobctl() -> None:
     places = named(COMMANDS)
-    assert modules("jobctl/commands", (module for module, _ in COMMANDS.values()))
-    assert places - JSON_PLACES | {"jobctl/commands/<command>.py"} == listed("A new command of jobctl")
+    assert modules("jobctl/commands", (module.replace(".", "/") for module, _ in COMMANDS.values()))
+    assert places - JSON_PLACES | {"jobctl/commands/<folder>/<command>.py"} == listed(
+        "A new command of jobctl"
+    )
     assert named({output.split()[0] for output in OUTPUTS}) >= JSON_PLACES
 
 
@@ -154,9 +156,15 @@ def test_every_function_beside_a_path_is_in_its_file() -> None:
         assert f"def {name}(" in (ROOT / path).read_text(), (path, name)
 
 
+def folders_of(cell: str) -> list[str]:
+    """The folders that a cell names: `a/b`, and `a/{b,c}` for `a/b` and `a/c`."""
+    found = re.findall(r"`([\w/]+)(?:\{([\w,]+)\})?`", cell)
+    return [folder + name for folder, names in found for name in names.split(",")]
+
+
 def test_every_folder_has_a_row() -> None:
     table = page().partition("\n## The folders\n")[2].lstrip().partition("\n\n")[0]
-    rows = {folder for line in table.splitlines() for folder in re.findall(r"`([\w/]+)`", line.split("|")[1])}
+    rows = {folder for line in table.splitlines() for folder in folders_of(line.split("|")[1])}
     folders = {
         path.parent.relative_to(ROOT).as_posix()
         for program in PROGRAMS

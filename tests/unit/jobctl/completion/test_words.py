@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from jobctl.commands.group import ACTIONS
+from jobctl.commands.queue.group import ACTIONS
 from jobctl.completion.describe import words
 from jobctl.completion.words import GROUP_ACTIONS, CommandWords, OptionWords, before_value
 

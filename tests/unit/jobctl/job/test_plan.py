@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobctl.commands.run import EVENT_TYPES
-from jobctl.commands.run import RETRY_REASONS as RETRY_WORDS
+from jobctl.commands.jobs.run import EVENT_TYPES
+from jobctl.commands.jobs.run import RETRY_REASONS as RETRY_WORDS
 from jobctl.connection.config import Default
 from jobctl.errors import Misuse
 from jobctl.job.environment import environment

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.commands.deliveries import TABLE as DELIVERIES
-from jobctl.commands.deliveries import WIDE_TABLE as DELIVERIES_WIDE
-from jobctl.commands.doctor import TABLE as DOCTOR
+from jobctl.commands.daemon.doctor import TABLE as DOCTOR
+from jobctl.commands.events.deliveries import TABLE as DELIVERIES
+from jobctl.commands.events.deliveries import WIDE_TABLE as DELIVERIES_WIDE
 from jobctl.output.job_table import TABLE as LS
 from jobctl.output.job_table import WIDE_TABLE as LS_WIDE
 from jobctl.output.table import GAP, SHORTEST_TEXT, Layout, Table, cell_width, folded, shortened

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobctl.commands.show import described
+from jobctl.commands.views.show import described
 from jobd.wire.view import DependencyView, JobView, LimitsView
 
 NOW = datetime(2030, 1, 31, 8, tzinfo=UTC)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobctl.commands.verify import headers_of
+from jobctl.commands.events.verify import headers_of
 from jobctl.errors import LocalFile, Misuse
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.commands.listen import EventHandler, events_of
+from jobctl.commands.events.listen import EventHandler, events_of
 from jobctl.receiving.receiver import Received
 from jobd.wire.signing import signature_headers
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobctl.commands.prune import ended_before, statuses_of
+from jobctl.commands.jobs.prune import ended_before, statuses_of
 from jobctl.errors import Misuse
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from jobctl.commands.run import SETTINGS as SETTINGS
-from jobctl.commands.run import run
+from jobctl.commands.jobs.run import SETTINGS as SETTINGS
+from jobctl.commands.jobs.run import run
 
 FORMATS = ("json", "yaml", "name")
 EXAMPLES = """

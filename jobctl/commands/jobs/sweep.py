@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from jobctl.commands.run import SETTINGS as SETTINGS
-from jobctl.commands.run import run
+from jobctl.commands.jobs.run import SETTINGS as SETTINGS
+from jobctl.commands.jobs.run import run
 from jobctl.connection.session import session_of
 from jobctl.job.given_flags import flags_of
 

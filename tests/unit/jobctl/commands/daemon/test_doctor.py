@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobctl.commands.doctor import disk_use
+from jobctl.commands.daemon.doctor import disk_use
 
 
 def said(**answer: Any) -> list[tuple[str, bool, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jobctl.commands.pause import change_jobs, show_queue
+from jobctl.commands.queue.pause import change_jobs, show_queue
 from jobctl.connection.session import session_of
 from jobctl.job.pausing import request_pause
 from jobctl.selection.groups import QUEUE

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.commands.images import names
+from jobctl.commands.completion.images import names
 
 
 def of(*images: Any) -> dict[str, Any]:

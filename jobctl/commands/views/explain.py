@@ -56,7 +56,7 @@ def _version(client: Client) -> dict[str, Any]:
 def _explained(client: Client, job: dict[str, Any], version: dict[str, Any]) -> Explanation:
     if job["status"] == "unreadable":
         return explanation(job, version=version)
-    from jobctl.commands.deliveries import pages_of
+    from jobctl.commands.events.deliveries import pages_of
 
     lines = last_lines(client, str(job["id"])) if job["status"] == "failed" else []
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobctl.commands.version import engine_text, own_version
+from jobctl.commands.daemon.version import engine_text, own_version
 from jobctl.connection.client import Client, read_all
 from jobctl.connection.config import Target, state_dir, targets
 from jobctl.connection.session import Session, session_of

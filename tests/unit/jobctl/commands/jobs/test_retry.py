@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.commands.retry import renamed_after, renamed_sources
+from jobctl.commands.jobs.retry import renamed_after, renamed_sources
 
 Job = dict[str, Any]
 

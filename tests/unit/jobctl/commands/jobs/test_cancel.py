@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobctl.commands.cancel import signal_of
+from jobctl.commands.jobs.cancel import signal_of
 from jobctl.errors import Misuse
 
 
