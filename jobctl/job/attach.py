@@ -23,8 +23,8 @@ from jobctl.errors import (
     NotFound,
     OutputMissing,
 )
-from jobctl.job.cancellation import request_cancel
 from jobctl.job.outcome import Ended, Interrupted
+from jobctl.job.requests.cancellation import request_cancel
 from jobctl.output import output
 
 if TYPE_CHECKING:

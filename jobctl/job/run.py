@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from jobctl.connection.session import Session
 from jobctl.errors import JobctlError, Misuse
 from jobctl.job.outcome import Outcome
-from jobctl.job.plan import Plan
-from jobctl.job.submission import Source, submit
+from jobctl.job.requests.submission import Source, submit
+from jobctl.job.spec.plan import Plan
 from jobctl.output import output
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def submitted(answer: dict[str, Any]) -> dict[str, Any]:
 def run_attached(session: Session, plan: Plan, source: Source, *, raw: bool) -> Outcome:
     """Submits the job, prints its log until its end, and fetches its outputs."""
     from jobctl.job import attach
-    from jobctl.job.cancellation import request_cancel
+    from jobctl.job.requests.cancellation import request_cancel
 
     plan = _with_outputs(plan, keep=False)
     as_json = session.format == "json"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from jobctl.errors import Misuse
-from jobctl.job.plan import Tree
+from jobctl.job.spec.plan import Tree
 from jobctl.sets.planning import check_use, job_id, set_id
 from jobctl.sets.values import MOST_JOBS, Axis, axis, product, values_of
 from jobctl.value import Value
@@ -163,7 +163,7 @@ def _text(value: object, field: str) -> str:
 
 
 def _after(value: object, field: str) -> tuple[list[tuple[str, str]], list[Problem]]:
-    from jobctl.job.job_fields import dependency
+    from jobctl.job.spec.job_fields import dependency
 
     if value is None:
         return [], []

@@ -1,7 +1,7 @@
 """Finds all problems of a job file with several jobs. Pure."""
 
-from jobctl.job.file_check import CheckedFile, CheckedJob, check_job
-from jobctl.job.plan import Tree
+from jobctl.job.spec.file_check import CheckedFile, CheckedJob, check_job
+from jobctl.job.spec.plan import Tree
 from jobctl.sets.document import read_document
 from jobctl.sets.document_plan import filled_entries, too_many
 from jobd.wire.problem import Problem

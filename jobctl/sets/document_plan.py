@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jobctl.errors import JobctlError, Misuse
-from jobctl.job.plan import Flags, Tree
+from jobctl.job.spec.plan import Flags, Tree
 from jobctl.sets.document import Entry, ids_of, read_document
 from jobctl.sets.planning import (
     PlannedJob,
@@ -21,7 +21,7 @@ from jobd.wire.validation.limits import MAX_AFTER
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jobctl.job.submission import Source
+    from jobctl.job.requests.submission import Source
 
 _FLAGS_OF_ONE_JOB = {
     "image": "IMAGE",
@@ -98,7 +98,7 @@ def too_many(awaited: int) -> str:
 
 def located(source: Source, field: str, message: str, problems: int = 1) -> Misuse:
     """Returns the error of a field with its place in the file."""
-    from jobctl.job import job_file
+    from jobctl.job.spec import job_file
 
     position = job_file.Positions(source.text).position_of(field)
     at = f"{source.name}:{position}" if position else source.name
@@ -115,6 +115,6 @@ def _path(entry: Entry, field: str) -> str:
 
 
 def _written(fields: Tree, field: str) -> str:
-    from jobctl.job.job_fields import spec_fields
+    from jobctl.job.spec.job_fields import spec_fields
 
     return spec_fields(fields).in_file(field)

@@ -1,4 +1,4 @@
-"""Plans the jobs of a set: for a sweep one job for each combination of values. Pure, as `job/plan.py`.
+"""Plans the jobs of a set: for a sweep one job for each combination of values. Pure, as `job/spec/plan.py`.
 
 A job's id comes from the set's id and the job's place, so that a repeated command submits the same jobs.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import Misuse
-from jobctl.job.plan import Flags, Plan, Tree, generated_id, plan
+from jobctl.job.spec.plan import Flags, Plan, Tree, generated_id, plan
 from jobctl.sets.placeholders import mapped, names_in, replaced, texts_in
 from jobctl.sets.values import RESERVED, Axis, product
 from jobctl.value import Value
@@ -106,7 +106,7 @@ def plan_sweep(flags: Flags, tree: Tree, axes: Sequence[Axis], surroundings: Sur
 
 def planned(flags: Flags, tree: Tree, surroundings: Surroundings) -> Plan:
     """Returns the plan of one job from the fields of a file as written. Raises Misuse."""
-    from jobctl.job.job_fields import spec_fields
+    from jobctl.job.spec.job_fields import spec_fields
 
     fields = spec_fields(tree)
     if fields.problems:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobctl.connection.config import defaults
 from jobctl.errors import EndedBySignal, Misuse
-from jobctl.job.plan import Flags, Plan
+from jobctl.job.spec.plan import Flags, Plan
 from jobctl.output import output
 from jobctl.output.live import raise_on_signals
 from jobctl.sets import following
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jobctl.connection.client import Client
     from jobctl.connection.session import Session
     from jobctl.job.outcome import Ended
-    from jobctl.job.submission import Source
+    from jobctl.job.requests.submission import Source
     from jobctl.sets.values import Axis
 
 SHOW_EVERY_S = 0.2

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import JobctlError, Misuse
-from jobctl.job.plan import Plan
-from jobctl.job.submission import Source, encoded, submit
+from jobctl.job.requests.submission import Source, encoded, submit
+from jobctl.job.spec.plan import Plan
 from jobctl.sets.planning import SetPlan
 from jobctl.value import Value
 

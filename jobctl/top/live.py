@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from jobctl.connection.client import Client
 from jobctl.errors import ConnectionLost, JobctlError, NotFound, Unreachable
-from jobctl.job.cancellation import request_cancel
-from jobctl.job.pausing import request_job_pause, request_pause
+from jobctl.job.requests.cancellation import request_cancel
+from jobctl.job.requests.pausing import request_job_pause, request_pause
 from jobctl.output.drawing import LiveDisplay
 from jobctl.output.live import LiveTerminal
 from jobctl.output.live_table import draw, live_display

@@ -1,6 +1,6 @@
 """job.5, from the structs of the wire contract and their descriptions."""
 
-from jobctl.job.job_file import LONGEST_BYTES
+from jobctl.job.spec.job_file import LONGEST_BYTES
 from jobctl.main import REASONS
 from jobd.wire.artifact import KINDS
 from jobd.wire.flag_names import FLAG_NAMES

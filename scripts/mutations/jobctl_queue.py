@@ -33,7 +33,7 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl: a pause always makes running jobs stand still",
-        "jobctl/job/pausing.py",
+        "jobctl/job/requests/pausing.py",
         "b'{\"running\": true}' if running else None",
         "b'{\"running\": true}'",
         "tests/integration/jobctl/test_pause_requests.py::test_only_the_flag_pauses_running_jobs_of_the_queue_or_of_a_group",

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.job.file_check import check_file
+from jobctl.job.spec.file_check import check_file
 from jobd.metrics.deliveries import DeliveryMetrics
 from jobd.metrics.metrics import Metrics
 from jobd.settings.config import NAMES

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError, Misuse
-from jobctl.job.cancellation import request_cancel, request_cancel_of_set
+from jobctl.job.requests.cancellation import request_cancel, request_cancel_of_set
 from jobctl.output import output
 from jobctl.selection.ids import select_whole_or_sets
 from jobctl.selection.listing import TERMINAL

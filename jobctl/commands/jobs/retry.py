@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError, Misuse
-from jobctl.job.flag_files import secrets
-from jobctl.job.resubmission import Retry, resubmit
+from jobctl.job.requests.resubmission import Retry, resubmit
+from jobctl.job.spec.flag_files import secrets
 from jobctl.output import output
 from jobctl.selection.failed import failed_jobs
 from jobctl.selection.ids import LAST, find_each, resolve
@@ -180,7 +180,7 @@ def _newest(job_id: str, newer: Mapping[str, str]) -> str:
 
 def _dependencies(texts: Sequence[str]) -> list[Job]:
     from jobctl.flag_words import words
-    from jobctl.job.job_fields import dependency
+    from jobctl.job.spec.job_fields import dependency
 
     return [dependency(word) for word in dict.fromkeys(words("--after", texts, "a job's id", "after"))]
 

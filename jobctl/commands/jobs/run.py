@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from jobctl.connection.session import session_of
-from jobctl.job.given_flags import flags_of
 from jobctl.job.outcome import Outcome
+from jobctl.job.spec.given_flags import flags_of
 
 if TYPE_CHECKING:
     import typer
@@ -247,8 +247,8 @@ def run(
 ) -> Outcome | None:
     """Run a job, stream its log, exit with its exit code."""
     given = locals()  # all parameters, by their names
+    from jobctl.job.requests.submission import prepare, source_of
     from jobctl.job.run import run_attached, run_detached
-    from jobctl.job.submission import prepare, source_of
 
     flags, session, source = flags_of(given), session_of(ctx), source_of(file)
     if source.has_several:
@@ -257,7 +257,7 @@ def run(
         return run_document(session, flags, source, detach=detach)
     plan = prepare(flags, source)
     if any("@last" in text for text in (*(after or ()), *(inputs or ()))):
-        from jobctl.job.last_job import with_last_job
+        from jobctl.job.spec.last_job import with_last_job
 
         plan = with_last_job(session.client(), plan)
     if detach:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from jobctl.commands.jobs.run import SETTINGS as SETTINGS
 from jobctl.commands.jobs.run import run
 from jobctl.connection.session import session_of
-from jobctl.job.given_flags import flags_of
+from jobctl.job.spec.given_flags import flags_of
 
 if TYPE_CHECKING:
     import typer
@@ -73,7 +73,7 @@ OPTIONS = options
 
 def sweep(**given: Any) -> Any:
     """Submit a job for each combination of values as one set; wait until all have ended."""
-    from jobctl.job.submission import source_of
+    from jobctl.job.requests.submission import source_of
     from jobctl.sets.run import run_sweep
     from jobctl.sets.value_files import each_file, each_line
     from jobctl.sets.values import each

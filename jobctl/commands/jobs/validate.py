@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 from jobctl.connection.config import defaults
 from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, Unreachable
-from jobctl.job import job_file
 from jobctl.job.outcome import Outcome, ProblemsFound
-from jobctl.job.plan import set_defaults
+from jobctl.job.spec import job_file
+from jobctl.job.spec.plan import set_defaults
 from jobctl.output import output
 
 if TYPE_CHECKING:
     import typer
 
     from jobctl.connection.client import Client
-    from jobctl.job.job_file import Position
+    from jobctl.job.spec.job_file import Position
     from jobd.wire.problem import Problem
 
 FORMATS = ("json", "yaml")
@@ -41,8 +41,8 @@ def validate(
 
     jobctl checks the fields, and a running daemon also checks what its engine supports.
     """
-    from jobctl.job.file_check import check_file
-    from jobctl.job.submission import encoded, source_of
+    from jobctl.job.requests.submission import encoded, source_of
+    from jobctl.job.spec.file_check import check_file
     from jobd.wire.problem import Problem
 
     session = session_of(ctx)

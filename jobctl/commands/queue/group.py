@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from jobctl.connection.session import session_of
 from jobctl.errors import Misuse, NotFound
-from jobctl.job.pausing import request_pause
+from jobctl.job.requests.pausing import request_pause
 from jobctl.output import output
 from jobctl.output.table import Table
 from jobctl.selection.groups import QUEUE, group_path, no_group

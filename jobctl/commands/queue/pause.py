@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError
-from jobctl.job.pausing import request_job_pause, request_pause
+from jobctl.job.requests.pausing import request_job_pause, request_pause
 from jobctl.output import output
 from jobctl.selection.groups import QUEUE
 from jobctl.selection.ids import find_each

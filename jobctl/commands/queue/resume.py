@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jobctl.commands.queue.pause import change_jobs, show_queue
 from jobctl.connection.session import session_of
-from jobctl.job.pausing import request_pause
+from jobctl.job.requests.pausing import request_pause
 from jobctl.selection.groups import QUEUE
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.errors import Misuse
-from jobctl.job.file_check import check_file
-from jobctl.job.plan import Flags
-from jobctl.job.submission import Source
+from jobctl.job.requests.submission import Source
+from jobctl.job.spec.file_check import check_file
+from jobctl.job.spec.plan import Flags
 from jobctl.sets.document import has_several, read_document
 from jobctl.sets.document_plan import plan_document
 from jobctl.sets.planning import SetPlan, Surroundings

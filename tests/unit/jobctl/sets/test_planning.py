@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.errors import Misuse
-from jobctl.job.plan import Flags, Plan
+from jobctl.job.spec.plan import Flags, Plan
 from jobctl.sets.planning import (
     PlannedJob,
     SetPlan,

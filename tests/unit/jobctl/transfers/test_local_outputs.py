@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.errors import Misuse
-from jobctl.job.plan import Plan
+from jobctl.job.spec.plan import Plan
 from jobctl.transfers import local_outputs
 from jobctl.transfers.local_outputs import declare_outputs, recall, remember
 from jobctl.transfers.transfer_flags import Transfer

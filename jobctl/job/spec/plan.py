@@ -108,7 +108,7 @@ def plan(
     _set(spec, "capDrop", _capabilities("--cap-drop", flags.cap_drop, "capDrop"))
     _set(spec, "capAdd", _capabilities("--cap-add", flags.cap_add, "capAdd"))
     if flags.env or flags.env_files:
-        from jobctl.job.environment import environment
+        from jobctl.job.spec.environment import environment
 
         _merge(spec, "environment", environment(flags.env, flags.env_files, environ))
     _merge(spec, "secrets", dict(flags.secrets))
@@ -118,7 +118,7 @@ def plan(
     _set(spec, "group", flags.group)
     _set(spec, "set", flags.set)
     if flags.after:
-        from jobctl.job.job_fields import dependency
+        from jobctl.job.spec.job_fields import dependency
 
         jobs = _distinct("--after", flags.after, "the id of a job", "after")
         spec["after"] = [dependency(job) for job in jobs]

@@ -11,8 +11,8 @@ from jobctl.commands.jobs.run import EVENT_TYPES
 from jobctl.commands.jobs.run import RETRY_REASONS as RETRY_WORDS
 from jobctl.connection.config import Default
 from jobctl.errors import Misuse
-from jobctl.job.environment import environment
-from jobctl.job.plan import Flags, generated_id, plan
+from jobctl.job.spec.environment import environment
+from jobctl.job.spec.plan import Flags, generated_id, plan
 from jobd.wire.event import SOURCES
 from jobd.wire.job import RETRY_REASONS
 from jobd.wire.validation.job_spec import convert_spec

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobctl.errors import LocalFile, Misuse
-from jobctl.job.job_file import Positions, parse, read
+from jobctl.job.spec.job_file import Positions, parse, read
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

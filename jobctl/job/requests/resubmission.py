@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobctl.connection.client import Client, job_path, read_all
 from jobctl.errors import Conflict, ConnectionLost, Unreachable
-from jobctl.job.submission import LONGEST_ANSWER_BYTES, RESEND_FOR_S, UPLOAD_TIMEOUT_S, encoded
+from jobctl.job.requests.submission import LONGEST_ANSWER_BYTES, RESEND_FOR_S, UPLOAD_TIMEOUT_S, encoded
 from jobctl.value import Value
 from jobd.wire.retry_ids import next_retry_id, retry_prefix
 

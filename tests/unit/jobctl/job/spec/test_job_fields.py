@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.job.job_fields import spec_fields
+from jobctl.job.spec.job_fields import spec_fields
 from jobd.wire.flag_names import FLAG_NAMES
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.errors import Misuse
-from jobctl.job.env_file import entries
+from jobctl.job.spec.env_file import entries
 
 
 @pytest.mark.parametrize(

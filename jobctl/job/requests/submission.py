@@ -1,6 +1,6 @@
 """Submits a job. Repeats the request with an idempotency key where its answer was lost.
 
-Owns the request; `plan.py` builds the spec.
+Owns the request; `spec/plan.py` builds the spec.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from jobctl.connection.client import Client, read_all
 from jobctl.connection.config import defaults
 from jobctl.errors import ConnectionLost, JobctlError, Misuse, Unreachable
 from jobctl.imports import import_aside
-from jobctl.job.plan import Flags, Plan, Tree, plan
+from jobctl.job.spec.plan import Flags, Plan, Tree, plan
 from jobctl.value import Value
 
 if TYPE_CHECKING:
-    from jobctl.job.job_fields import Fields
+    from jobctl.job.spec.job_fields import Fields
 
 RESEND_FOR_S = 30.0
 LONGEST_ANSWER_BYTES = 4 << 20
@@ -36,7 +36,7 @@ class Source(Value):
     @property
     def fields(self) -> Fields:
         """The fields of the file in the API's form, and the problems of their conversion. Raises as `job_file.parse` does."""
-        from jobctl.job.job_fields import spec_fields
+        from jobctl.job.spec.job_fields import spec_fields
 
         return spec_fields(self.written)
 
@@ -67,7 +67,7 @@ class Source(Value):
     @property
     def written(self) -> Tree:
         """The fields of the file as they are written there; none without a file. Raises as `job_file.parse` does."""
-        from jobctl.job import job_file
+        from jobctl.job.spec import job_file
 
         return job_file.parse(self.text, self.name) if self.name else {}
 
@@ -83,7 +83,7 @@ class Source(Value):
             raise
 
     def _locate(self, error: JobctlError, field: str) -> None:
-        from jobctl.job import job_file
+        from jobctl.job.spec import job_file
 
         try:
             written = self.fields.in_file(field)
@@ -98,7 +98,7 @@ class Source(Value):
             error.hint = f"to see all problems: jobctl validate -f {self.name}"
 
     def _has_several_problems(self) -> bool:
-        from jobctl.job.spec_check import spec_problems
+        from jobctl.job.spec.spec_check import spec_problems
 
         try:
             fields = self.fields
@@ -113,7 +113,7 @@ def source_of(file: str | None) -> Source:
     """Reads the job file that `-f` names. Raises `LocalFile`."""
     if file is None:
         return Source()
-    from jobctl.job import job_file
+    from jobctl.job.spec import job_file
 
     return Source("stdin" if file == "-" else file, job_file.read(file))
 

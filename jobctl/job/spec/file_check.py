@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from jobctl.job.job_fields import spec_fields
-from jobctl.job.plan import generated_id
-from jobctl.job.spec_check import spec_problems
+from jobctl.job.spec.job_fields import spec_fields
+from jobctl.job.spec.plan import generated_id
+from jobctl.job.spec.spec_check import spec_problems
 from jobctl.value import Value
 from jobd.wire.problem import Problem
 

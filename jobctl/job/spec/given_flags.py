@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jobctl.job.flag_files import callback_key, secrets, text_of
-from jobctl.job.plan import Flags
+from jobctl.job.spec.flag_files import callback_key, secrets, text_of
+from jobctl.job.spec.plan import Flags
 
 _SEQUENCES = {
     "command": "command",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from jobctl.connection.client import Client
-from jobctl.job.plan import Plan
+from jobctl.job.spec.plan import Plan
 from jobctl.selection.ids import LAST, resolve
 
 

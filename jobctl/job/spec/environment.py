@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from jobctl.job.env_file import check_name, entries
+from jobctl.job.spec.env_file import check_name, entries
 
 
 def environment(

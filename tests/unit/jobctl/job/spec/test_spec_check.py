@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobctl.job.spec_check import spec_problems
+from jobctl.job.spec.spec_check import spec_problems
 from jobd.wire.problem import InvalidSpec
 from jobd.wire.validation.job_spec import convert_spec
 
