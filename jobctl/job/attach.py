@@ -143,7 +143,7 @@ def _progress(client: Client, job_id: str) -> AbstractContextManager[Callable[[]
     """Shows the progress line on a terminal at stderr. Gives a function that removes the line once the log begins."""
     if not sys.stderr.isatty():
         return nullcontext(lambda: None)
-    from jobctl.output.progress import Progress
+    from jobctl.output.live.progress import Progress
 
     return Progress(client, job_id)
 

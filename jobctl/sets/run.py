@@ -11,7 +11,7 @@ from jobctl.connection.config import defaults
 from jobctl.errors import EndedBySignal, Misuse
 from jobctl.job.spec.plan import Flags, Plan
 from jobctl.output import output
-from jobctl.output.live import raise_on_signals
+from jobctl.output.live.live_terminal import raise_on_signals
 from jobctl.sets import following
 from jobctl.sets.planning import (
     PlannedJob,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jobctl.errors import EndedBySignal
 from jobctl.job.outcome import Ended, Outcome, WaitTimedOut
 from jobctl.output import output
-from jobctl.output.live import raise_on_signals
+from jobctl.output.live.live_terminal import raise_on_signals
 from jobctl.sets.following import fetch_outputs, follow
 from jobctl.sets.pace import summary
 

@@ -1,6 +1,6 @@
 """The live display of `jobctl top`: reads the jobs and the keys, draws, and carries out what the keys ask for.
 
-`controls.py` decides what a key means. `output/live.py` restores the terminal on every way out.
+`controls.py` decides what a key means. `output/live/live_terminal.py` restores the terminal on every way out.
 """
 
 import json
@@ -13,8 +13,8 @@ from jobctl.errors import ConnectionLost, JobctlError, NotFound, Unreachable
 from jobctl.job.requests.cancellation import request_cancel
 from jobctl.job.requests.pausing import request_job_pause, request_pause
 from jobctl.output.drawing import LiveDisplay
-from jobctl.output.live import LiveTerminal
-from jobctl.output.live_table import draw, live_display
+from jobctl.output.live.live_table import draw, live_display
+from jobctl.output.live.live_terminal import LiveTerminal
 from jobctl.output.usage import CpuSamples
 from jobctl.selection.groups import QUEUE
 from jobctl.top import controls

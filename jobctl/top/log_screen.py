@@ -6,7 +6,7 @@ from jobctl.connection.client import Client
 from jobctl.connection.log_stream import frames
 from jobctl.errors import JobctlError
 from jobctl.output import output
-from jobctl.output.live import LiveTerminal
+from jobctl.output.live.live_terminal import LiveTerminal
 from jobctl.output.printer import Printer
 
 TAIL = 1000

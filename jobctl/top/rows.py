@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from jobctl.output.job_table import phase_text
-from jobctl.output.progress import transferred, waiting_for
+from jobctl.output.live.progress import transferred, waiting_for
 from jobctl.output.table import Table
 from jobctl.output.usage import average_cores, cpu_text, memory_text
 from jobctl.selection.listing import ACTIVE

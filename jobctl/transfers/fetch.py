@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from jobctl.connection.client import ANSWER_TIMEOUT_S, Body, Client, job_path, read_blocks
 from jobctl.connection.http1 import Answer
 from jobctl.errors import ConnectionLost
-from jobctl.output.meter import metered
+from jobctl.output.live.meter import metered
 from jobctl.transfers.destination import Place, Stream
 from jobctl.transfers.extract import Extracted, extract
 from jobctl.transfers.stream_output import write_output

@@ -54,14 +54,14 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl: a signal leaves the keys of the terminal off",
-        "jobctl/output/live.py",
+        "jobctl/output/live/live_terminal.py",
         "        self._restore()\n        for number",
         "        for number",
         "tests/e2e/everyday/test_screen.py::test_a_signal_leaves_the_terminal_as_it_was",
     ),
     Mutation(
         "jobctl: a kill from outside passes for any exit code",
-        "jobctl/output/explanation.py",
+        "jobctl/output/explanation/explanation.py",
         "        if code in CODES:",
         "        if False:",
         "tests/e2e/everyday/test_explain.py::test_a_kill_from_outside_has_its_own_explanation",
@@ -89,7 +89,7 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl: a signal during a copy leaves the progress line",
-        "jobctl/output/meter.py",
+        "jobctl/output/live/meter.py",
         "                    stack.enter_context(raise_on_signals())\n",
         "",
         "tests/integration/jobctl/test_progress_lines.py::test_a_signal_during_a_copy_leaves_the_terminal_as_it_was",

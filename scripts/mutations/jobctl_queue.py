@@ -19,7 +19,7 @@ MUTATIONS = (
     ),
     Mutation(
         "jobctl: a stop while top shows a log takes the terminal's keys",
-        "jobctl/output/live.py",
+        "jobctl/output/live/live_terminal.py",
         "        if not self._is_released:",
         "        if True:",
         "tests/integration/jobctl/test_top_keys.py::test_a_stop_restores_the_terminal_until_top_continues",

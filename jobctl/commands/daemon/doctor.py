@@ -19,7 +19,7 @@ from jobctl.errors import JobctlError
 from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.output import output
 from jobctl.output.drawing import table
-from jobctl.output.engine_remedies import filled, of_engine
+from jobctl.output.explanation.engine_remedies import filled, of_engine
 from jobctl.output.table import Table
 from jobctl.units import bytes_text
 

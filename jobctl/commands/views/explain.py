@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jobctl.connection.session import session_of
 from jobctl.errors import JobctlError
 from jobctl.output import output
-from jobctl.output.explanation import Explanation, explanation, undelivered_of
+from jobctl.output.explanation.explanation import Explanation, explanation, undelivered_of
 from jobctl.selection.ids import find_each
 
 if TYPE_CHECKING:

@@ -173,7 +173,7 @@ def _watch(client: Client, listed: Callable[[], Pages], style: str) -> None:
 
     try:
         if can_animate() and style in ("", "table", "wide"):
-            from jobctl.output.live_table import watch_table
+            from jobctl.output.live.live_table import watch_table
 
             watch_table(contents, WATCH_EVERY_S)
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobctl.connection.session import session_of
 from jobctl.output import output
 from jobctl.output.attempt_text import attempt_text, time_between
-from jobctl.output.progress import waiting_for
+from jobctl.output.live.progress import waiting_for
 from jobctl.selection.ids import find_each
 from jobctl.units import age, bytes_text, short_duration
 

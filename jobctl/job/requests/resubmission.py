@@ -106,7 +106,7 @@ def _post(client: Client, path: str, body: bytes, entries: Sequence[Member]) -> 
             return response.status, json.loads(read_all(response, LONGEST_ANSWER_BYTES))
     from contextlib import closing
 
-    from jobctl.output.meter import metered
+    from jobctl.output.live.meter import metered
     from jobctl.transfers import upload
 
     content_type, parts = upload.multipart(body, entries)

@@ -155,7 +155,7 @@ def submit(
     spec = encoded(prepared.spec)
     entries = None
     if prepared.uploads:
-        from jobctl.output.meter import metered
+        from jobctl.output.live.meter import metered
         from jobctl.transfers import upload
 
         entries = upload.members(prepared.uploads)

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 
 from jobctl.output import drawing, output
-from jobctl.output.live import raise_on_signals
+from jobctl.output.live.live_terminal import raise_on_signals
 from jobctl.units import bytes_text
 
 QUIET_FOR_S = 0.6

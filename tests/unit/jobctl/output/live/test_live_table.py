@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.output.live_table import window
+from jobctl.output.live.live_table import window
 from jobctl.output.table import Line
 
 

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from jobctl.errors import EndedBySignal
-from jobctl.output.keys import KeyDecoder
+from jobctl.output.live.keys import KeyDecoder
 
 QUIT_KEYS = frozenset("qQ")
 ESCAPE_TIMEOUT_S = 0.05

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobctl.main import REASONS
-from jobctl.output.explanation import explanation, undelivered_of
-from jobctl.output.explanation_texts import CODES, PHASES, REMEDIES, UNREADABLE, WAITS, OfEngine
+from jobctl.output.explanation.explanation import explanation, undelivered_of
+from jobctl.output.explanation.explanation_texts import CODES, PHASES, REMEDIES, UNREADABLE, WAITS, OfEngine
 from jobd.jobs.admission.scheduling.waits import Wait, WaitReason, sentence
 
 

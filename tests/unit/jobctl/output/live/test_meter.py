@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.output.meter import line, metered
+from jobctl.output.live.meter import line, metered
 
 
 @given(st.lists(st.binary(max_size=20)))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 from jobctl.output.drawing import LiveDisplay, clean
-from jobctl.output.live import LiveTerminal
+from jobctl.output.live.live_terminal import LiveTerminal
 from jobctl.output.table import Layout, Line, Rows, Table
 
 CURSOR_LINES = 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobctl.output.keys import LONGEST_SEQUENCE, KeyDecoder
+from jobctl.output.live.keys import LONGEST_SEQUENCE, KeyDecoder
 
 
 @pytest.mark.parametrize(

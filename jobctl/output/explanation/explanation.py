@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobctl.output.attempt_text import attempt_text
-from jobctl.output.engine_remedies import filled, of_engine
-from jobctl.output.explanation_texts import (
+from jobctl.output.explanation.engine_remedies import filled, of_engine
+from jobctl.output.explanation.explanation_texts import (
     ARCHITECTURE,
     ARCHITECTURE_ERROR,
     BY_SIGNAL,
@@ -28,7 +28,7 @@ from jobctl.output.explanation_texts import (
     OfEngine,
     Template,
 )
-from jobctl.output.progress import waiting_sentence
+from jobctl.output.live.progress import waiting_sentence
 
 _OTHER_JOB = re.compile(r"\bjob '([^']+)'")
 """Where the daemon names another job, in `waitingFor` and in the error of a job whose dependency was not met."""
