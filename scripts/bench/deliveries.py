@@ -21,10 +21,10 @@ from typing import Any
 import aiohttp
 
 from jobd.clock import SystemClock
-from jobd.events.delivery.destination import destination_of
-from jobd.events.delivery.destination_queues import DestinationQueues
 from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.observer import NullObserver
+from jobd.events.delivery.queues.destination import destination_of
+from jobd.events.delivery.queues.destination_queues import DestinationQueues
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.http.egress import EgressPolicy, EgressRule
 from jobd.events.http.sender import Sender

@@ -12,10 +12,10 @@ MUTATIONS = (
     ),
     Mutation(
         "bodies that nobody counts wait with the first one",
-        "jobd/events/delivery/destination_queues.py",
+        "jobd/events/delivery/queues/destination_queues.py",
         "self._append(replace(due, ahead=()) if due.ahead else due, queue)",
         "self._append(due, queue)",
-        "tests/unit/jobd/events/delivery/test_destination_queues.py::test_waiting_deliveries_keep_no_uncounted_bodies",
+        "tests/unit/jobd/events/delivery/queues/test_destination_queues.py::test_waiting_deliveries_keep_no_uncounted_bodies",
     ),
     Mutation(
         "what waits for its record keeps its bodies",
@@ -47,24 +47,24 @@ MUTATIONS = (
     ),
     Mutation(
         "any amount of URLs and keys is in memory",
-        "jobd/events/delivery/destination_queues.py",
+        "jobd/events/delivery/queues/destination_queues.py",
         "        if self._text_bytes >= TEXT_BUDGET_BYTES:\n            return 0\n",
         "",
-        "tests/unit/jobd/events/delivery/test_destination_queues.py::test_the_texts_of_deliveries_in_memory_are_bounded_in_bytes",
+        "tests/unit/jobd/events/delivery/queues/test_destination_queues.py::test_the_texts_of_deliveries_in_memory_are_bounded_in_bytes",
     ),
     Mutation(
         "room for texts that becomes free wakes nobody",
-        "jobd/events/delivery/destination_queues.py",
+        "jobd/events/delivery/queues/destination_queues.py",
         " or self._text_bytes + MOST_TEXT_BYTES >= TEXT_BUDGET_BYTES",
         "",
         "tests/integration/events/test_memory.py::test_deliveries_whose_texts_exceed_the_budget_are_all_sent",
     ),
     Mutation(
         "notifications for jobs that were dropped stay",
-        "jobd/events/delivery/outbox_poller.py",
+        "jobd/events/delivery/queues/outbox_poller.py",
         "        self._notified_in_memory = {uid for uid in self._notified_in_memory if self._queue.holds(uid)}\n",
         "",
-        "tests/unit/jobd/events/delivery/test_outbox_poller.py::test_notifications_for_jobs_that_were_dropped_are_forgotten",
+        "tests/unit/jobd/events/delivery/queues/test_outbox_poller.py::test_notifications_for_jobs_that_were_dropped_are_forgotten",
     ),
     Mutation(
         "all of a Retry-After is kept",
@@ -118,40 +118,40 @@ MUTATIONS = (
     ),
     Mutation(
         "the breaker of a host for which nothing waits stays",
-        "jobd/events/delivery/outbox_poller.py",
+        "jobd/events/delivery/queues/outbox_poller.py",
         "                self._breakers.forget(destination, self._clock.monotonic())\n",
         "                pass\n",
         "tests/integration/events/test_expiry.py::test_the_breaker_of_a_host_without_pending_deliveries_is_dropped",
     ),
     Mutation(
         "any number of breakers is remembered",
-        "jobd/events/delivery/breaker.py",
+        "jobd/events/delivery/policies/breaker.py",
         "if len(self._breakers) >= MAX_BREAKERS:",
         "if False:",
-        "tests/unit/jobd/events/delivery/test_breaker.py::test_more_hosts_that_fail_than_are_remembered",
+        "tests/unit/jobd/events/delivery/policies/test_breaker.py::test_more_hosts_that_fail_than_are_remembered",
     ),
     Mutation(
         "a destination that left the schedule stops the poller",
-        "jobd/events/delivery/poll_schedule.py",
+        "jobd/events/delivery/queues/poll_schedule.py",
         "self._next.pop(destination, None)",
         "del self._next[destination]",
-        "tests/unit/jobd/events/delivery/test_outbox_poller.py"
+        "tests/unit/jobd/events/delivery/queues/test_outbox_poller.py"
         "::test_a_destination_that_leaves_the_schedule_while_others_are_read_stops_nothing",
     ),
     Mutation(
         "what is queued for a host stays when its breaker opens",
-        "jobd/events/delivery/work_queue.py",
+        "jobd/events/delivery/queues/work_queue.py",
         "            self._queues.forget(due.destination)\n",
         "            pass\n",
-        "tests/unit/jobd/events/delivery/test_work_queue.py"
+        "tests/unit/jobd/events/delivery/queues/test_work_queue.py"
         "::test_an_open_breaker_drops_the_queue_and_admits_a_probe_after_its_cooldown",
     ),
     Mutation(
         "a delivery is requeued for ever",
-        "jobd/events/delivery/retry_policy.py",
+        "jobd/events/delivery/policies/retry_policy.py",
         "if due.requeues < settings.max_requeues:",
         "if True:",
-        "tests/unit/jobd/events/delivery/test_retry_policy.py::test_a_failed_try_is_retried_then_requeued_then_parked",
+        "tests/unit/jobd/events/delivery/policies/test_retry_policy.py::test_a_failed_try_is_retried_then_requeued_then_parked",
     ),
     Mutation(
         "workers that are ending start requests",

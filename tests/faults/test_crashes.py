@@ -12,7 +12,7 @@ import docker
 import msgspec
 import pytest
 
-from jobd.events.delivery.destination import destination_of
+from jobd.events.delivery.queues.destination import destination_of
 from jobd.jobs.job_repository import number, row_of
 from jobd.jobs.record.new_record import new_record
 from jobd.jobs.record.parts import Removal

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from jobd.events.delivery.queues.work_queue import UNSETTLED_PER_WORKER
 from jobd.events.delivery.settings import DispatcherSettings
-from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER
 from tests.support.daemon import Daemon, until
 from tests.support.delivery.misbehaving import silent
 from tests.support.delivery.pending_events import OK, Make, Put, numbers, settled, states

@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
 from jobd.store.tables.rows import Due, Settlement
 
 

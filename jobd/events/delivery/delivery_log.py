@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 
 from jobd.events.delivery.answered import Answered
-from jobd.events.delivery.breaker import State
 from jobd.events.delivery.observer import DeliveryObserver
+from jobd.events.delivery.policies.breaker import State
 from jobd.store.tables.rows import Settled
 
 log = logging.getLogger(__name__)

@@ -2,13 +2,14 @@
 
 Owns the tasks and a delivery's path through these modules:
 
-    outbox_poller.py     reads what is due from the store
-    work_queue.py        holds the delivery in its destination's queue and gives it to a worker; breaker.py says which hosts are called
-    workers.py           sends it: batching.py reads its bytes, http/sender.py makes the POST
-    response_policy.py   decides what the answer means
-    retry_policy.py      decides whether and when the delivery is retried
-    settler.py           stores the settlement; delivery_log.py logs and counts it
-    outbox_poller.py     reads the job's next delivery, or the same one when it is due again
+    queues/outbox_poller.py      reads what is due from the store
+    queues/work_queue.py         holds the delivery in its destination's queue and gives it to a worker
+    policies/breaker.py          says which hosts are called
+    workers.py                   sends it: batching.py reads its bytes, http/sender.py makes the POST
+    policies/response_policy.py  decides what the answer means
+    policies/retry_policy.py     decides whether and when the delivery is retried
+    settler.py                   stores the settlement; delivery_log.py logs and counts it
+    queues/outbox_poller.py      reads the job's next delivery, or the same one when it is due again
 
 Knows no HTTP, no SQL and no rule about answers. A wait is a time in the outbox, never a sleeping worker: a restart continues from
 the table, and sends deliveries that were in flight or not stored yet again under the same id.
@@ -24,18 +25,18 @@ from typing import Protocol
 from jobd.clock import Clock
 from jobd.events.delivery.answered import Answered
 from jobd.events.delivery.batching import Batching, StoredBodies
-from jobd.events.delivery.breaker import Breakers, Host
 from jobd.events.delivery.delivery_log import DeliveryLog
-from jobd.events.delivery.destination_queues import DestinationQueues
-from jobd.events.delivery.expiry import ExpiringOutbox, Expiry
 from jobd.events.delivery.observer import DeliveryObserver, NullObserver
-from jobd.events.delivery.outbox_poller import OutboxPoller, PolledOutbox
-from jobd.events.delivery.poll_schedule import PollSchedule
-from jobd.events.delivery.response_policy import Answer, Decision, Delivered, decide, host_after
-from jobd.events.delivery.retry_policy import settlement
+from jobd.events.delivery.policies.breaker import Breakers, Host
+from jobd.events.delivery.policies.response_policy import Answer, Decision, Delivered, decide, host_after
+from jobd.events.delivery.policies.retry_policy import settlement
+from jobd.events.delivery.queues.destination_queues import DestinationQueues
+from jobd.events.delivery.queues.expiry import ExpiringOutbox, Expiry
+from jobd.events.delivery.queues.outbox_poller import OutboxPoller, PolledOutbox
+from jobd.events.delivery.queues.poll_schedule import PollSchedule
+from jobd.events.delivery.queues.work_queue import Taken, WorkQueue
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.delivery.settler import SettlementStore, Settler
-from jobd.events.delivery.work_queue import Taken, WorkQueue
 from jobd.events.delivery.workers import EventSender, Workers
 from jobd.store.tables.rows import Delivery, Due, Settled
 

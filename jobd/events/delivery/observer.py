@@ -5,7 +5,7 @@ The event loop makes the calls: they must be quick and must not raise.
 
 from typing import Protocol
 
-from jobd.events.delivery.breaker import State
+from jobd.events.delivery.policies.breaker import State
 
 
 class DeliveryObserver(Protocol):

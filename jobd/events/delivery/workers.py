@@ -14,8 +14,8 @@ from typing import Protocol
 from jobd.clock import Clock
 from jobd.events.delivery.batching import Batching
 from jobd.events.delivery.observer import DeliveryObserver
-from jobd.events.delivery.response_policy import Answer, refuses_batch
-from jobd.events.delivery.work_queue import Taken, WorkQueue
+from jobd.events.delivery.policies.response_policy import Answer, refuses_batch
+from jobd.events.delivery.queues.work_queue import Taken, WorkQueue
 from jobd.store.tables.rows import Due
 from jobd.wire.event import batch_body
 

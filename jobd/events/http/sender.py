@@ -22,7 +22,7 @@ import msgspec
 from yarl import URL
 
 from jobd.clock import Clock
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
 from jobd.events.http.connection import Connection, KeptConnectionClosed, NoAnswer, Outcome, Reply
 from jobd.events.http.connections import Connections, Origin
 from jobd.events.http.egress import EgressPolicy, EgressRefused

@@ -14,7 +14,7 @@ import msgspec
 
 from jobd.durable import sync_folder
 from jobd.errors import Conflict, InvalidRequest, QueueFull
-from jobd.events.delivery.destination import destination_of
+from jobd.events.delivery.queues.destination import destination_of
 from jobd.jobs.admission.earlier_jobs import EarlierJobs, earlier_jobs
 from jobd.jobs.admission.fingerprint import Fingerprints
 from jobd.jobs.admission.resource_limits import Caps

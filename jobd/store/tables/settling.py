@@ -1,7 +1,7 @@
 """What became of deliveries, in SQL: delivered, put off, parked or abandoned, and made pending again by a replay.
 
 Pure functions of a connection. Keeps the outbox's rule with every change: of each job exactly the first pending delivery is due.
-Settles many deliveries in few statements. `events/delivery/retry_policy.py` decides what is a retry and what is parked.
+Settles many deliveries in few statements. `events/delivery/policies/retry_policy.py` decides what is a retry and what is parked.
 """
 # ruff: noqa: S608 - only placeholders and clauses of this file are put together; every value is a parameter
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from jobd.events.delivery.destination import destination_of
+from jobd.events.delivery.queues.destination import destination_of
 from jobd.jobs.job_repository import number, row_of
 from jobd.jobs.log.log_storage import append_lines
 from jobd.jobs.port.model import LOG_START, LogBatch, RawLine

@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 
 from jobd.clock import Clock
-from jobd.events.delivery.destination import destination_of
 from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.queues.destination import destination_of
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, JobRow, NewEvent, StoredEvent, Transition
 from jobd.wire.event import LOG, encode

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
 from jobd.store.store import Store
 from tests.integration.events.conftest import Jobs
 from tests.support.delivery.delivery_rig import DOWN, OK, A

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from jobd.clock import SystemClock
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
 from jobd.events.http.connection import Connection, Outcome
 from jobd.events.http.egress import EgressPolicy, EgressRule
 from jobd.events.http.sender import Sender

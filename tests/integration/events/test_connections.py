@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from jobd.clock import SystemClock
-from jobd.events.delivery.response_policy import Answer, host_after
+from jobd.events.delivery.policies.response_policy import Answer, host_after
 from jobd.events.http import connections
 from jobd.events.http.connections import Connections, Origin
 from jobd.events.http.egress import EgressPolicy, EgressRule

@@ -20,8 +20,8 @@ from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
 from jobd.events.delivery.dispatcher import Dispatcher
+from jobd.events.delivery.queues.work_queue import UNSETTLED_PER_WORKER
 from jobd.events.delivery.settings import DispatcherSettings
-from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER
 from jobd.events.http.egress import EgressPolicy, EgressRule
 from jobd.events.http.sender import Sender
 from jobd.store.store import Store

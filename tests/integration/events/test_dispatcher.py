@@ -5,7 +5,7 @@ import random
 from collections import defaultdict
 from typing import Any
 
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
 from jobd.store.errors import StoreFull
 from jobd.store.tables.rows import Settlement
 from tests.support.delivery.delivery_rig import DOWN, OK, A, B

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from jobd.events.delivery import expiry, outbox_poller
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
+from jobd.events.delivery.queues import expiry, outbox_poller
 from jobd.store.store import Store
 from tests.integration.events.conftest import START, Jobs
 from tests.support.delivery.expiry_rig import (

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from jobd.events.delivery import batching, destination_queues
+from jobd.events.delivery import batching
 from jobd.events.delivery.dispatcher import Dispatcher
-from jobd.events.delivery.outbox_poller import NOTIFIED_PAGE
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
+from jobd.events.delivery.queues import destination_queues
+from jobd.events.delivery.queues.outbox_poller import NOTIFIED_PAGE
+from jobd.events.delivery.queues.work_queue import UNSETTLED_PER_WORKER
 from jobd.events.delivery.settings import DispatcherSettings
-from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER
 from jobd.store.errors import StoreFull
 from jobd.store.store import Store
 from jobd.store.tables.rows import Due

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import Phase
 
 from jobd.events.delivery.dispatcher import Dispatcher
-from jobd.events.delivery.response_policy import Answer
-from jobd.events.delivery.work_queue import Taken
+from jobd.events.delivery.policies.response_policy import Answer
+from jobd.events.delivery.queues.work_queue import Taken
 from jobd.events.delivery.workers import Workers
 from jobd.store.tables.rows import Due
 from tests.support.delivery.delivery_walk import Walk, check, walked

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
 from tests.support.delivery.delivery_rig import DOWN, OK, A, ScriptedSender
 from tests.support.fakes.clock import FakeClock
 

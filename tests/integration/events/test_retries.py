@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from typing import Any
 
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
 from jobd.store.store import Store
 from tests.support.delivery.delivery_rig import DOWN, OK, A, B
 

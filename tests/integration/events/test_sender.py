@@ -14,7 +14,7 @@ from cloudevents.v1.http import from_http
 from standardwebhooks.webhooks import Webhook
 
 from jobd.clock import SystemClock
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
 from jobd.events.http import sender as sender_module
 from jobd.events.http.egress import EgressPolicy, EgressRule
 from jobd.events.http.sender import Sender

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobd.events.delivery.breaker import State
 from jobd.events.delivery.dispatcher import Dispatcher
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.breaker import State
+from jobd.events.delivery.policies.response_policy import Answer
 from jobd.events.delivery.settings import DispatcherSettings
 from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.sender import ConnectedSender

@@ -25,9 +25,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from jobd.events.delivery.destination import destination_of
 from jobd.events.delivery.dispatcher import Dispatcher
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
+from jobd.events.delivery.queues.destination import destination_of
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.store import Store
 from jobd.store.tables.rows import Callback, JobRow, NewEvent, Transition

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobd.events.delivery.dispatcher import Dispatcher
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.store import Store
 from tests.support.fakes.clock import FakeClock

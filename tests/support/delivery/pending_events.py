@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from jobd.events.delivery.destination import destination_of
+from jobd.events.delivery.queues.destination import destination_of
 from jobd.jobs.job_repository import number, row_of
 from jobd.jobs.record.new_record import new_record
 from jobd.jobs.record.parts import Removal

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from jobd.events.delivery.response_policy import Answer
+from jobd.events.delivery.policies.response_policy import Answer
 
 
 class UnconnectedSender:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from jobd.events.delivery.batching import MAX_SINGLY, Batching
 from tests.support.fakes.clock import FakeClock
-from tests.unit.jobd.events.delivery.test_destination_queues import due
+from tests.unit.jobd.events.delivery.queues.test_destination_queues import due
 
 
 def test_of_more_jobs_that_go_singly_than_are_remembered_the_latest_are() -> None:

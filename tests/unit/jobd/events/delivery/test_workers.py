@@ -8,15 +8,15 @@ import pytest
 from msgspec.structs import replace
 
 from jobd.events.delivery.batching import Batching
-from jobd.events.delivery.breaker import Breakers
-from jobd.events.delivery.destination_queues import DestinationQueues
 from jobd.events.delivery.observer import NullObserver
-from jobd.events.delivery.response_policy import Answer
-from jobd.events.delivery.work_queue import Taken, WorkQueue
+from jobd.events.delivery.policies.breaker import Breakers
+from jobd.events.delivery.policies.response_policy import Answer
+from jobd.events.delivery.queues.destination_queues import DestinationQueues
+from jobd.events.delivery.queues.work_queue import Taken, WorkQueue
 from jobd.events.delivery.workers import Workers
 from jobd.store.tables.rows import Due
 from tests.support.fakes.clock import FakeClock
-from tests.unit.jobd.events.delivery.test_destination_queues import due
+from tests.unit.jobd.events.delivery.queues.test_destination_queues import due
 
 OK = Answer("answer", 204)
 

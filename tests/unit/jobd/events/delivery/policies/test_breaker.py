@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jobd.events.delivery.breaker import MAX_BREAKERS, Breaker, Breakers, State, Ticket
+from jobd.events.delivery.policies.breaker import MAX_BREAKERS, Breaker, Breakers, State, Ticket
 
 COOLDOWN = 30.0
 

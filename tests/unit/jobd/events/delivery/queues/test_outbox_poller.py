@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from jobd.events.delivery.breaker import Breakers
-from jobd.events.delivery.destination_queues import DestinationQueues
-from jobd.events.delivery.outbox_poller import MAX_NOTIFIED, OutboxPoller
-from jobd.events.delivery.poll_schedule import MAX_DESTINATIONS, PollSchedule
-from jobd.events.delivery.work_queue import WorkQueue
+from jobd.events.delivery.policies.breaker import Breakers
+from jobd.events.delivery.queues.destination_queues import DestinationQueues
+from jobd.events.delivery.queues.outbox_poller import MAX_NOTIFIED, OutboxPoller
+from jobd.events.delivery.queues.poll_schedule import MAX_DESTINATIONS, PollSchedule
+from jobd.events.delivery.queues.work_queue import WorkQueue
 from jobd.store.tables.rows import DestinationDue, Due
 from tests.support.fakes.clock import FakeClock
-from tests.unit.jobd.events.delivery.test_destination_queues import due
+from tests.unit.jobd.events.delivery.queues.test_destination_queues import due
 
 A = "http://a.test:80"
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.events.delivery.destination import DESTINATION_CHARACTERS, destination_of
+from jobd.events.delivery.queues.destination import DESTINATION_CHARACTERS, destination_of
 from jobd.wire.validation.names import url_problem
 
 

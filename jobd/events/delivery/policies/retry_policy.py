@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from math import ceil
 
-from jobd.events.delivery.response_policy import Abandon, Answer, Decision, Delivered, Park
+from jobd.events.delivery.policies.response_policy import Abandon, Answer, Decision, Delivered, Park
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.tables.rows import Due, Outcome, Settlement
 

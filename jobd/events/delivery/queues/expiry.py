@@ -10,7 +10,7 @@ from typing import Protocol
 
 from jobd.clock import Clock
 from jobd.events.delivery.delivery_log import DeliveryLog
-from jobd.events.delivery.work_queue import WorkQueue
+from jobd.events.delivery.queues.work_queue import WorkQueue
 
 JOBS_PAGE = 256
 MAX_IN_COMMIT = 1000

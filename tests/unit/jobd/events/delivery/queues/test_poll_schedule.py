@@ -1,6 +1,6 @@
 """The planned reads of destinations: bounded, the earliest kept."""
 
-from jobd.events.delivery.poll_schedule import MAX_DESTINATIONS, PollSchedule
+from jobd.events.delivery.queues.poll_schedule import MAX_DESTINATIONS, PollSchedule
 
 A = "http://a.test:80"
 

@@ -11,11 +11,11 @@ from typing import Protocol
 
 from jobd.clock import Clock, wait_for
 from jobd.events.delivery.answered import Answered
-from jobd.events.delivery.breaker import Breakers
-from jobd.events.delivery.expiry import Expiry
-from jobd.events.delivery.poll_schedule import PollSchedule
+from jobd.events.delivery.policies.breaker import Breakers
+from jobd.events.delivery.queues.expiry import Expiry
+from jobd.events.delivery.queues.poll_schedule import PollSchedule
+from jobd.events.delivery.queues.work_queue import WorkQueue
 from jobd.events.delivery.settler import STORE_PAUSE_S
-from jobd.events.delivery.work_queue import WorkQueue
 from jobd.store.errors import StoreClosed, StoreFailed
 from jobd.store.tables.rows import DestinationDue, Due
 

@@ -3,16 +3,16 @@
 import asyncio
 from pathlib import Path
 
-from jobd.events.delivery import work_queue
 from jobd.events.delivery.answered import Answered
-from jobd.events.delivery.breaker import Breakers
-from jobd.events.delivery.destination_queues import DestinationQueues
-from jobd.events.delivery.work_queue import UNSETTLED_PER_WORKER, Taken, WorkQueue
+from jobd.events.delivery.policies.breaker import Breakers
+from jobd.events.delivery.queues import work_queue
+from jobd.events.delivery.queues.destination_queues import DestinationQueues
+from jobd.events.delivery.queues.work_queue import UNSETTLED_PER_WORKER, Taken, WorkQueue
 from tests.support.fakes.clock import FakeClock
-from tests.unit.jobd.events.delivery.test_destination_queues import due
+from tests.unit.jobd.events.delivery.queues.test_destination_queues import due
 
 A, B = "http://a.test:80", "http://b.test:80"
-PAGE = Path(work_queue.__file__).parents[3] / "docs" / "architecture.md"
+PAGE = Path(work_queue.__file__).parents[4] / "docs" / "architecture.md"
 
 
 def queue_of(workers: int = 10, threshold: int = 1) -> tuple[WorkQueue, FakeClock]:

@@ -33,8 +33,8 @@ from collections.abc import Callable
 
 from jobd.clock import Clock, wait_for
 from jobd.events.delivery.answered import Answered
-from jobd.events.delivery.breaker import Breaker, Breakers, Host, Ticket
-from jobd.events.delivery.destination_queues import DestinationQueues
+from jobd.events.delivery.policies.breaker import Breaker, Breakers, Host, Ticket
+from jobd.events.delivery.queues.destination_queues import DestinationQueues
 from jobd.store.tables.rows import Due
 
 UNSETTLED_PER_WORKER = 32

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from jobd.events.delivery.breaker import Host
+from jobd.events.delivery.policies.breaker import Host
 
 Kind = Literal["answer", "network", "timeout", "local", "refused", "invalid"]
 

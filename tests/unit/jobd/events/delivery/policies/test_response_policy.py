@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.events.delivery.response_policy import (
+from jobd.events.delivery.policies.response_policy import (
     Abandon,
     Answer,
     Delivered,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from jobd.events.delivery.destination_queues import (
+from jobd.events.delivery.queues.destination_queues import (
     INLINE_BUDGET_BYTES,
     TEXT_BUDGET_BYTES,
     TEXT_BYTES_BEHIND,
