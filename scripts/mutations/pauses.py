@@ -106,7 +106,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a worker that another program has thawed runs on",
-        "jobd/jobs/state/on_observed.py",
+        "jobd/jobs/state/transitions/on_observed.py",
         "        run = freezing.observed(run, worker.frozen, now)\n",
         "",
         f"{_JOBS}::test_a_worker_that_another_program_thaws_is_frozen_again",

@@ -22,8 +22,8 @@ from jobd.jobs.admission.retried_sources import check_source, implied_sources, w
 from jobd.jobs.admission.submission import OutputsOf, Submission, Submitter, is_same_submission
 from jobd.jobs.record.parts import RetriedFrom
 from jobd.jobs.record.record import Record
-from jobd.jobs.state.on_dependency import why_unmet
-from jobd.jobs.state.outcome import DEPENDENCY
+from jobd.jobs.state.transitions.on_dependency import why_unmet
+from jobd.jobs.state.transitions.outcome import DEPENDENCY
 from jobd.jobs.storage import JobsToRetry
 from jobd.jobs.stored import record_of, spec_of
 from jobd.store.errors import StaleJob

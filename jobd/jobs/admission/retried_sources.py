@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from jobd.errors import Conflict, InvalidRequest
 from jobd.jobs.record.record import Record
-from jobd.jobs.state.on_dependency import why_unmet
+from jobd.jobs.state.transitions.on_dependency import why_unmet
 from jobd.wire.artifact import JobFiles
 from jobd.wire.job import JobSpec
 

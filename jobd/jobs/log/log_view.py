@@ -19,7 +19,7 @@ from jobd.jobs.log.log_storage import mark_damaged
 from jobd.jobs.log.stored_frames import split, wire_parts
 from jobd.jobs.port.model import StreamName
 from jobd.jobs.record.record import Record
-from jobd.jobs.state.outcome import purged
+from jobd.jobs.state.transitions.outcome import purged
 from jobd.jobs.storage import Logs
 from jobd.store.tables.rows import LogChunk
 from jobd.wire.view import End, LogEnd, LogLine, LogUnfinished, Unfinished

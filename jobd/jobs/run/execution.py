@@ -18,7 +18,7 @@ from jobd.jobs.run.sidecar_reports import SidecarReports, follow_reports
 from jobd.jobs.state import facts
 from jobd.jobs.state.next_action import has_succeeded
 from jobd.jobs.state.observed_state import ObservedState
-from jobd.jobs.state.outcome import outputs_follow
+from jobd.jobs.state.transitions.outcome import outputs_follow
 from jobd.store.errors import StoreError
 
 DIRECT_ORDER_LIMIT_S = 10.0

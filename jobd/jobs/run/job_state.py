@@ -21,8 +21,8 @@ from jobd.jobs.run.held_reports import HeldReports
 from jobd.jobs.state import event_drafts, facts
 from jobd.jobs.state.handover import outputs_only
 from jobd.jobs.state.machine import step
-from jobd.jobs.state.outcome import purged
 from jobd.jobs.state.step import Step
+from jobd.jobs.state.transitions.outcome import purged
 from jobd.store.errors import NoSuchJob, StaleJob, StoreError
 from jobd.wire.job import JobSpec
 from jobd.wire.report import Report

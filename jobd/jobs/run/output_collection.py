@@ -1,7 +1,7 @@
 """Collects the outputs that a client fetches: checks them after a worker has succeeded, and keeps those that the spec keeps.
 
 Owns the check of each output and the resulting fact; a user's request to end the job interrupts the checks. `kept_outputs.py`
-stores kept outputs and limits their size; `outcome.py` decides what the job becomes.
+stores kept outputs and limits their size; `jobs/state/transitions/outcome.py` decides what the job becomes.
 """
 
 import asyncio

@@ -23,7 +23,7 @@ from jobd.jobs.run.wakeup import Wakeup
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.next_action import next_action
 from jobd.jobs.state.observed_state import ObservedState
-from jobd.jobs.state.on_dependency import PURGED
+from jobd.jobs.state.transitions.on_dependency import PURGED
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.wire.duration import format_duration
 from jobd.wire.view import UNREADABLE

@@ -5,8 +5,8 @@
     queued -> pulling -> [inputs] -> running -> [outputs] -> done
                  any phase ends early through `worker_never_ran` or `finish`
 
-Owns which fact counts in which phase. `on_observed.py` handles observations, `on_reported.py` the sidecar's reports, `outcome.py`
-the end of a run. Must not know of the store, the engine's calls, HTTP or asyncio.
+Owns which fact counts in which phase. In `transitions`, `on_observed.py` handles observations, `on_reported.py` the sidecar's
+reports, `outcome.py` the end of a run. Must not know of the store, the engine's calls, HTTP or asyncio.
 """
 
 from datetime import datetime
@@ -38,12 +38,14 @@ from jobd.jobs.record.states import (
 )
 from jobd.jobs.record.text_limits import bounded
 from jobd.jobs.state import facts, freezing
-from jobd.jobs.state.engine_error_limit import answered, erred
 from jobd.jobs.state.next_action import INPUTS_LIMIT, OUTPUTS_LIMIT
-from jobd.jobs.state.on_dependency import dependency_ended
-from jobd.jobs.state.on_observed import never_started, observed
-from jobd.jobs.state.on_reported import reported, unread
-from jobd.jobs.state.outcome import (
+from jobd.jobs.state.run_times import not_before
+from jobd.jobs.state.step import Step
+from jobd.jobs.state.transitions.engine_error_limit import answered, erred
+from jobd.jobs.state.transitions.on_dependency import dependency_ended
+from jobd.jobs.state.transitions.on_observed import never_started, observed
+from jobd.jobs.state.transitions.on_reported import reported, unread
+from jobd.jobs.state.transitions.outcome import (
     finish,
     log_drained,
     outputs_begin,
@@ -51,8 +53,6 @@ from jobd.jobs.state.outcome import (
     outputs_failure,
     worker_never_ran,
 )
-from jobd.jobs.state.run_times import not_before
-from jobd.jobs.state.step import Step
 from jobd.wire.job import JobSpec
 
 INPUTS_TOOK_TOO_LONG = "inputs took longer than an hour"

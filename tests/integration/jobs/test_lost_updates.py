@@ -25,7 +25,7 @@ from jobd.jobs.record.record_form import decode_record
 from jobd.jobs.record.states import Running
 from jobd.jobs.state import facts
 from jobd.jobs.state.machine import step
-from jobd.jobs.state.outcome import finish
+from jobd.jobs.state.transitions.outcome import finish
 from jobd.store.store import Store
 from jobd.store.tables.rows import JobRow
 from jobd.wire.job import JobSpec

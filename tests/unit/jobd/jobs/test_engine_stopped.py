@@ -7,7 +7,7 @@ import pytest
 
 from jobd.jobs.port.model import Created, EndCause
 from jobd.jobs.state import actions, facts
-from jobd.jobs.state.outcome import MAX_SIDECAR_RUNS
+from jobd.jobs.state.transitions.outcome import MAX_SIDECAR_RUNS
 
 
 @pytest.mark.parametrize("code", [0, 137, 143])

@@ -12,8 +12,8 @@ from jobd.jobs.record.record import Record
 from jobd.jobs.record.record_form import decode_record, encode_record
 from jobd.jobs.record.states import Done, LoadingInputs
 from jobd.jobs.state.event_drafts import artifact_type
-from jobd.jobs.state.outcome import has_outputs, purged
 from jobd.jobs.state.run_times import seconds_between
+from jobd.jobs.state.transitions.outcome import has_outputs, purged
 from jobd.wire.artifact import Read, Write
 from jobd.wire.job import JobSpec
 from tests.support.fakes.clock import FakeClock

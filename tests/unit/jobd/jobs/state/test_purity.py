@@ -22,14 +22,14 @@ def imported(path: Path) -> set[str]:
 
 
 def test_the_state_imports_no_code_with_effects() -> None:
-    files = sorted(Path(jobd.jobs.state.__path__[0]).glob("*.py"))
+    files = sorted(Path(jobd.jobs.state.__path__[0]).rglob("*.py"))
     assert len(files) > 10
     for path in files:
         assert imported(path) <= ALLOWED | RANDOM.get(path.name, frozenset()), path.name
 
 
 def test_no_function_of_the_state_is_a_coroutine_or_reads_a_clock() -> None:
-    for path in Path(jobd.jobs.state.__path__[0]).glob("*.py"):
+    for path in Path(jobd.jobs.state.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             assert not isinstance(node, ast.AsyncFunctionDef | ast.Await), path.name
             if isinstance(node, ast.Attribute):

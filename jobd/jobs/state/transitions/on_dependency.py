@@ -8,8 +8,8 @@ from datetime import datetime
 from jobd.jobs.record.parts import Failure
 from jobd.jobs.record.record import Record
 from jobd.jobs.state import facts
-from jobd.jobs.state.outcome import DEPENDENCY, worker_never_ran
 from jobd.jobs.state.step import Step
+from jobd.jobs.state.transitions.outcome import DEPENDENCY, worker_never_ran
 from jobd.wire.job import Condition, JobSpec
 from jobd.wire.view import TERMINAL
 

@@ -14,7 +14,8 @@ from jobd.jobs.record.states import DeliveringOutputs, LoadingInputs, Running
 from jobd.jobs.state import facts, freezing, run_times
 from jobd.jobs.state.event_drafts import Draft, data_of
 from jobd.jobs.state.next_action import AMBIGUOUS_START
-from jobd.jobs.state.outcome import (
+from jobd.jobs.state.step import Step
+from jobd.jobs.state.transitions.outcome import (
     finish,
     has_outputs,
     outputs_failure,
@@ -22,7 +23,6 @@ from jobd.jobs.state.outcome import (
     worker_ended,
     worker_never_ran,
 )
-from jobd.jobs.state.step import Step
 from jobd.wire import event
 from jobd.wire.job import JobSpec
 

@@ -12,8 +12,14 @@ from jobd.jobs.record.record import Record
 from jobd.jobs.record.states import DeliveringOutputs, LoadingInputs, Running
 from jobd.jobs.state import facts
 from jobd.jobs.state.event_drafts import Draft, artifact_type
-from jobd.jobs.state.outcome import finish, outputs_begin, outputs_failure, sidecar_again, worker_never_ran
 from jobd.jobs.state.step import Step
+from jobd.jobs.state.transitions.outcome import (
+    finish,
+    outputs_begin,
+    outputs_failure,
+    sidecar_again,
+    worker_never_ran,
+)
 from jobd.wire import event, report
 from jobd.wire.artifact import after_job
 from jobd.wire.job import JobSpec

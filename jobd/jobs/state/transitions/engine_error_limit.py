@@ -10,8 +10,8 @@ from jobd.jobs.record.parts import EngineErrors, Failure, Started
 from jobd.jobs.record.record import Record
 from jobd.jobs.record.states import CollectingOutputs, DeliveringOutputs, DrainingLog, Running
 from jobd.jobs.state import facts
-from jobd.jobs.state.outcome import finish, outputs_failure, worker_ended, worker_never_ran
 from jobd.jobs.state.step import Step
+from jobd.jobs.state.transitions.outcome import finish, outputs_failure, worker_ended, worker_never_ran
 from jobd.wire.duration import format_duration
 from jobd.wire.job import JobSpec
 
