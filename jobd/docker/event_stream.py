@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from jobd.docker.containers.exits import ContainerExits
+from jobd.docker.containers.exits.exits import ContainerExits
 from jobd.docker.engine import Engine
 from jobd.docker.engine_time import engine_time
 from jobd.docker.http.errors import Refusal

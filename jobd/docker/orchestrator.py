@@ -11,10 +11,10 @@ from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.creation import Creation, completed
-from jobd.docker.containers.exits import ContainerExits
+from jobd.docker.containers.exits.exits import ContainerExits
+from jobd.docker.containers.exits.own_signals import OwnSignals
 from jobd.docker.containers.freezing import Freezing
 from jobd.docker.containers.network import Network
-from jobd.docker.containers.own_signals import OwnSignals
 from jobd.docker.containers.removal import Removal
 from jobd.docker.containers.start import Start
 from jobd.docker.containers.takeover import TakeoverCreation

@@ -54,7 +54,7 @@ MUTATIONS = (
     ),
     Mutation(
         "an engine that came after the worker's start is old enough",
-        "jobd/docker/containers/uptime.py",
+        "jobd/docker/containers/exits/uptime.py",
         "if since > began or since > ended:",
         "if False:",
         "engine/test_engine_restarts.py::test_the_engine_is_killed_while_jobd_is_down",

@@ -5,17 +5,17 @@ from scripts.mutations.mutation import Mutation
 MUTATIONS = (
     Mutation(
         "a kill for memory that the engine tells late is nobody's",
-        "jobd/docker/containers/exits.py",
+        "jobd/docker/containers/exits/exits.py",
         "return EndCause.OUT_OF_MEMORY if await killed_for_memory(self._engine, ended.id) else cause",
         "return cause",
-        "tests/unit/jobd/docker/containers/test_exits.py::test_a_late_oom_event_is_waited_for",
+        "tests/unit/jobd/docker/containers/exits/test_exits.py::test_a_late_oom_event_is_waited_for",
     ),
     Mutation(
         "a signal of jobd's own is taken for somebody else's",
-        "jobd/docker/containers/own_signals.py",
+        "jobd/docker/containers/exits/own_signals.py",
         "        return left > 0\n",
         "        return False\n",
-        "tests/unit/jobd/docker/containers/test_exits.py::test_a_signal_from_jobd_is_not_external",
+        "tests/unit/jobd/docker/containers/exits/test_exits.py::test_a_signal_from_jobd_is_not_external",
     ),
     Mutation(
         "lines whose event cannot be stored are all kept in memory",
@@ -47,21 +47,21 @@ MUTATIONS = (
     ),
     Mutation(
         "the engine's end is taken for the worker's own",
-        "jobd/docker/containers/stop_evidence.py",
+        "jobd/docker/containers/exits/stop_evidence.py",
         "return not was_up and (self._external_signal_seen or self._ended_with_engine or _is_killed(seen))",
         "return False",
         "engine/test_engine_restarts.py::test_the_engine_is_stopped",
     ),
     Mutation(
         "what was heard outranks the engine's record",
-        "jobd/docker/containers/stop_evidence.py",
+        "jobd/docker/containers/exits/stop_evidence.py",
         "        if was_up is None:\n",
         "        if was_up is None or was_up:\n",
         "engine/test_own_codes.py::test_an_exit_code_that_the_engine_also_uses_is_the_workers_own",
     ),
     Mutation(
         "an engine that was not heard to go was there",
-        "jobd/docker/containers/stop_evidence.py",
+        "jobd/docker/containers/exits/stop_evidence.py",
         "or self._blind_polls is not None\n            or _is_killed(seen)",
         "or self._blind_polls is not None",
         "engine/test_engine_restarts.py::test_the_engine_is_killed_while_jobd_is_down",
@@ -103,10 +103,10 @@ MUTATIONS = (
     ),
     Mutation(
         "an end that is seen before it is heard of is believed",
-        "jobd/docker/containers/stop_evidence.py",
+        "jobd/docker/containers/exits/stop_evidence.py",
         "        self._blind_polls += 1\n        return True",
         "        return False",
-        "tests/unit/jobd/docker/containers/test_stop_evidence.py",
+        "tests/unit/jobd/docker/containers/exits/test_stop_evidence.py",
     ),
     Mutation(
         "the containers of a job that cannot be read are orphans",

@@ -7,7 +7,7 @@ Owns the order of the calls and the retries while the engine is busy with the sa
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from jobd.docker.containers.own_signals import OwnSignals
+from jobd.docker.containers.exits.own_signals import OwnSignals
 from jobd.docker.containers.unconfirmed_volumes import UnconfirmedVolumes
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobd.docker.containers.exits import NETWORK_LOST
+from jobd.docker.containers.exits.exits import NETWORK_LOST
 from jobd.docker.sandboxes import pool
 from jobd.jobs.port.errors import EngineUnavailable
 from tests.integration.docker.bench import MakeBench, Until

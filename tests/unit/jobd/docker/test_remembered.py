@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from jobd.docker import orchestrator
-from jobd.docker.containers import container_ids, exits, unconfirmed_volumes, unstarted, workspace_owners
+from jobd.docker.containers import container_ids, unconfirmed_volumes, unstarted, workspace_owners
 from jobd.docker.containers.container_ids import ContainerIds
-from jobd.docker.containers.exits import ContainerExits
-from jobd.docker.containers.own_signals import OwnSignals
+from jobd.docker.containers.exits import exits
+from jobd.docker.containers.exits.exits import ContainerExits
+from jobd.docker.containers.exits.own_signals import OwnSignals
 from jobd.docker.containers.unconfirmed_volumes import UnconfirmedVolumes
 from jobd.docker.containers.unstarted import UnstartedRemoval
 from jobd.docker.containers.workspace_owners import WorkspaceOwners

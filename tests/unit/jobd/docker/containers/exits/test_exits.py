@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.docker.containers import exits
-from jobd.docker.containers.exits import ContainerExits
-from jobd.docker.containers.own_signals import OwnSignals
+from jobd.docker.containers.exits import exits
+from jobd.docker.containers.exits.exits import ContainerExits
+from jobd.docker.containers.exits.own_signals import OwnSignals
 from jobd.docker.mapping import labels
 from jobd.docker.mapping.inspection import EngineEvent
 from jobd.jobs.port.errors import EngineUnavailable

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jobd.docker.containers import own_signals
-from jobd.docker.containers.own_signals import OwnSignals
+from jobd.docker.containers.exits import own_signals
+from jobd.docker.containers.exits.own_signals import OwnSignals
 from jobd.docker.mapping.inspection import LONGEST_ID
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from jobd.docker.containers.stop_evidence import MAX_BLIND_POLLS, StopEvidence
+from jobd.docker.containers.exits.stop_evidence import MAX_BLIND_POLLS, StopEvidence
 from jobd.jobs.port.model import ContainerFacts, EndCause
 
 End = Callable[..., ContainerFacts]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.docker.containers.stop_evidence import StopEvidence
+from jobd.docker.containers.exits.stop_evidence import StopEvidence
 from jobd.jobs.port.model import ContainerFacts
 from tests.unit.jobd.docker.containers.conftest import container
 

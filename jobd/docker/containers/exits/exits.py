@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from jobd.docker.containers.memory_kills import killed_for_memory
-from jobd.docker.containers.own_signals import OwnSignals
-from jobd.docker.containers.stop_evidence import StopEvidence
-from jobd.docker.containers.uptime import Uptime
+from jobd.docker.containers.exits.memory_kills import killed_for_memory
+from jobd.docker.containers.exits.own_signals import OwnSignals
+from jobd.docker.containers.exits.stop_evidence import StopEvidence
+from jobd.docker.containers.exits.uptime import Uptime
 from jobd.docker.engine import Engine
 from jobd.docker.mapping import inspection, labels
 from jobd.docker.mapping.inspection import KILLED, EngineEvent
