@@ -30,7 +30,7 @@ from jobd.store.stores.maintenance import Maintenance
 from jobd.store.stores.outbox_store import OutboxStore
 from jobd.store.stores.set_store import SetStore
 from jobd.store.tables import observed_time
-from jobd.store.tables.damaged_rows import DamagedRows
+from jobd.store.tables.jobs.damaged_rows import DamagedRows
 from jobd.store.tables.observed_time import ObservedTime
 
 

@@ -12,7 +12,7 @@ MUTATIONS = (
     ),
     Mutation(
         "sets: running jobs are cancelled before waiting ones, which start in their places",
-        "jobd/store/tables/sets.py",
+        "jobd/store/tables/jobs/sets.py",
         "    return [uid for uid, waits in rows if waits] + [uid for uid, waits in rows if not waits]",
         "    return [uid for uid, waits in rows if not waits] + [uid for uid, waits in rows if waits]",
         "tests/integration/store/test_sets.py::test_waiting_jobs_are_cancelled_before_running_ones_and_newer_before_older",
@@ -26,7 +26,7 @@ MUTATIONS = (
     ),
     Mutation(
         "sets: a page of a set's jobs walks over all jobs",
-        "jobd/store/tables/listing.py",
+        "jobd/store/tables/jobs/listing.py",
         '_Walk("jobs_by_set", "set_name = ? AND ", (set_name,))',
         '_Walk("jobs_listed", "set_name = ? AND ", (set_name,))',
         "tests/integration/store/test_sets.py::test_the_history_of_a_set_costs_the_same_after_a_week_of_other_jobs",

@@ -9,7 +9,7 @@ older row cannot come in later: `keep` refuses bytes that were read before the l
 import sqlite3
 from collections import OrderedDict
 
-from jobd.store.tables import job_changes
+from jobd.store.tables.jobs import job_changes
 
 MAX_BYTES = 4 << 20
 LONGEST_BYTES = 64 << 10

@@ -5,8 +5,9 @@ from datetime import datetime
 from functools import partial
 
 from jobd.store.stores.connections import PAGE_BYTES, Connections
-from jobd.store.tables import jobs, listing, transitions
-from jobd.store.tables.damaged_rows import DamagedRows
+from jobd.store.tables import transitions
+from jobd.store.tables.jobs import jobs, listing
+from jobd.store.tables.jobs.damaged_rows import DamagedRows
 from jobd.store.tables.rows import FIRST, EndedPage, JobPage, JobRow, StoredEvent, Transition
 
 LIVENESS_UIDS = 1000

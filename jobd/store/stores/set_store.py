@@ -3,8 +3,8 @@
 from functools import partial
 
 from jobd.store.stores.connections import Connections
-from jobd.store.tables import sets
-from jobd.store.tables.damaged_rows import DamagedRows
+from jobd.store.tables.jobs import sets
+from jobd.store.tables.jobs.damaged_rows import DamagedRows
 from jobd.store.tables.rows import SetPage, SetRow
 
 

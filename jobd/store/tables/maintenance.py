@@ -4,7 +4,7 @@
 import sqlite3
 
 from jobd.store.errors import DeliveriesPending
-from jobd.store.tables import jobs, sets
+from jobd.store.tables.jobs import jobs, sets
 
 SLICE_BYTES = 4 << 20
 """The approximate size of the logs and events that one transaction removes."""

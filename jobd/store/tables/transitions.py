@@ -1,11 +1,12 @@
 """One transition of a job in SQL: the job's row, its events with their deliveries, and its log, all in the caller's transaction.
 
-`jobs.py`, `events.py`, `logs.py` and `outbox.py` have the statements of the tables.
+`jobs/jobs.py`, `events.py`, `logs.py` and `outbox.py` have the statements of the tables.
 """
 
 import sqlite3
 
-from jobd.store.tables import events, jobs, logs, outbox
+from jobd.store.tables import events, logs, outbox
+from jobd.store.tables.jobs import jobs
 from jobd.store.tables.rows import StoredEvent, Transition
 
 

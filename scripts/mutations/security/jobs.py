@@ -62,7 +62,7 @@ MUTATIONS = (
     SecurityMutation(
         C,
         "two jobs may have the same id",
-        "jobd/store/tables/jobs.py",
+        "jobd/store/tables/jobs/jobs.py",
         "    if row is not None:\n        raise IdTaken",
         "    if False:\n        raise IdTaken",
         "tests/integration/api/test_submit.py::test_one_id_submitted_many_times_at_once_is_one_job",

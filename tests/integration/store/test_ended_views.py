@@ -13,7 +13,7 @@ from jobd.store.errors import StaleJob, StoreError
 from jobd.store.store import Store
 from jobd.store.stores import ended_views
 from jobd.store.stores.ended_views import EndedViews
-from jobd.store.tables import job_changes
+from jobd.store.tables.jobs import job_changes
 from jobd.store.tables.rows import Transition
 from tests.integration.store.conftest import Make
 

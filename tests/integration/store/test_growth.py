@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from jobd.store.sqlite import database
-from jobd.store.tables import events, jobs, logs, maintenance, outbox, settling, transitions
+from jobd.store.tables import events, logs, maintenance, outbox, settling, transitions
+from jobd.store.tables.jobs import jobs
 from jobd.store.tables.rows import LogChunk, Settlement, Transition
 from tests.integration.store.conftest import START, Make
 

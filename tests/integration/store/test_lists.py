@@ -13,7 +13,7 @@ import pytest
 
 from jobd.store.sqlite import database
 from jobd.store.store import Store
-from jobd.store.tables import jobs, listing
+from jobd.store.tables.jobs import jobs, listing
 from jobd.store.tables.rows import JobRow
 from tests.integration.store.conftest import START, Make
 

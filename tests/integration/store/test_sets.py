@@ -9,7 +9,7 @@ from typing import Any
 
 from jobd.store.sqlite import database
 from jobd.store.store import Store
-from jobd.store.tables import jobs, listing, sets
+from jobd.store.tables.jobs import jobs, listing, sets
 from jobd.store.tables.rows import Transition
 from tests.integration.store.conftest import START, Make
 

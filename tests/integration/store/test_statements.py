@@ -18,20 +18,8 @@ import pytest
 
 from jobd.store.errors import DeliveriesPending, IdTaken, NoSuchJob, StaleJob
 from jobd.store.sqlite import database
-from jobd.store.tables import (
-    events,
-    groups,
-    job_changes,
-    jobs,
-    listing,
-    logs,
-    maintenance,
-    observed_time,
-    outbox,
-    sets,
-    settling,
-    transitions,
-)
+from jobd.store.tables import events, groups, logs, maintenance, observed_time, outbox, settling, transitions
+from jobd.store.tables.jobs import job_changes, jobs, listing, sets
 from jobd.store.tables.rows import GroupRow, LogChunk, Outcome, Settlement, Transition
 from tests.integration.store.conftest import START, Make
 from tests.support.fakes.clock import FakeClock
@@ -84,7 +72,7 @@ class Recording(sqlite3.Connection):
 
 def calls() -> Iterator[tuple[Path, str, int, int]]:
     """Each call of `execute` and `executemany` but pragmas: file, function, first and last line."""
-    for path in sorted([*STORE.glob("tables/*.py"), *STORE.glob("stores/*.py")]):
+    for path in sorted([*STORE.glob("tables/**/*.py"), *STORE.glob("stores/*.py")]):
         for function in ast.walk(ast.parse(path.read_text())):
             if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue

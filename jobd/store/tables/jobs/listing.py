@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jobd.store.sqlite.timestamps import to_micros
-from jobd.store.tables.job_decoder import decode_job
-from jobd.store.tables.jobs import READ
+from jobd.store.tables.jobs.job_decoder import decode_job
+from jobd.store.tables.jobs.jobs import READ
 from jobd.store.tables.rows import JobPage, JobRow
 
 UNREADABLE = "unreadable"

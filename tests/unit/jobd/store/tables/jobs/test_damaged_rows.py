@@ -1,6 +1,6 @@
 """The known damaged rows are those of the last complete scan and those found since."""
 
-from jobd.store.tables.damaged_rows import MAX_KNOWN, DamagedRows
+from jobd.store.tables.jobs.damaged_rows import MAX_KNOWN, DamagedRows
 
 
 def test_a_complete_scan_removes_the_rows_that_it_has_not_found() -> None:

@@ -12,8 +12,8 @@ from dataclasses import replace
 from jobd.store.errors import IdTaken, NoSuchJob, StaleJob
 from jobd.store.sqlite.checks import checksum
 from jobd.store.sqlite.timestamps import optional_micros, to_micros
-from jobd.store.tables import sets
-from jobd.store.tables.job_decoder import decode_job, row_number
+from jobd.store.tables.jobs import sets
+from jobd.store.tables.jobs.job_decoder import decode_job, row_number
 from jobd.store.tables.rows import EndedPage, JobRow
 
 _COLUMNS = "uid, id, owner, status, labels, created_at, finished_at, live, hidden, holds_id, record, version, set_name, waiting"
