@@ -9,8 +9,8 @@ import stat
 
 import msgspec
 
-from jobd.wire.filenames import escape, readable, unescape
-from jobd.wire.paths import Parts, path_flaw, path_parts
+from jobd.wire.files.filenames import escape, readable, unescape
+from jobd.wire.files.paths import Parts, path_flaw, path_parts
 from sidecar.errors import ArtifactError
 
 READY_FILE = ".ready"

@@ -14,7 +14,7 @@ from pathlib import Path
 from jobctl.errors import LocalFile, Misuse
 from jobctl.transfers.marks import first_foreign_path
 from jobctl.transfers.transfer_flags import Transfer
-from jobd.wire.filenames import escape, readable, unescape
+from jobd.wire.files.filenames import escape, readable, unescape
 
 STDOUT = 1
 MOST_LINKS = 40

@@ -20,7 +20,7 @@ from jobctl.transfers.replace import FOLDER
 from jobctl.transfers.staging import Staging
 from jobctl.transfers.stream_output import BLOCK_BYTES, Readable
 from jobctl.units import bytes_text
-from jobd.wire.paths import path_flaw
+from jobd.wire.files.paths import path_flaw
 
 MARGIN_SHARE = 20
 """A copy leaves one part in `MARGIN_SHARE` of the free space free."""

@@ -11,7 +11,7 @@ from jobctl.output.live.meter import metered
 from jobctl.transfers.destination import Place, Stream
 from jobctl.transfers.extract import Extracted, extract
 from jobctl.transfers.stream_output import write_output
-from jobd.wire.filenames import readable, unescape
+from jobd.wire.files.filenames import readable, unescape
 
 
 def fetch(

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from jobctl.errors import Misuse
 from jobctl.value import Value
-from jobd.wire.filenames import readable
+from jobd.wire.files.filenames import readable
+from jobd.wire.files.paths import path_flaw
 from jobd.wire.host_alias import HOST_ALIAS
-from jobd.wire.paths import path_flaw
 
 _URL = re.compile(r"^https?://", re.IGNORECASE)
 _OTHER_SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]+://")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from jobctl.errors import LocalFile
 from jobctl.transfers.transfer_flags import Transfer
-from jobd.wire.filenames import unescape
-from jobd.wire.paths import path_parts
+from jobd.wire.files.filenames import unescape
+from jobd.wire.files.paths import path_parts
 
 BLOCK_BYTES = 1 << 18
 _TAR_RECORD = tarfile.BLOCKSIZE

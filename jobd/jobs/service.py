@@ -26,7 +26,7 @@ from jobd.jobs.view import MAX_NAMED, view_of
 from jobd.jobs.workspace_holds import WorkspaceHolds
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.store.tables.rows import JobRow
-from jobd.wire.filenames import unescape
+from jobd.wire.files.filenames import unescape
 from jobd.wire.job import JobSpec
 from jobd.wire.report import Report
 from jobd.wire.validation.names import path_problem

@@ -84,7 +84,7 @@ class Archive(OutputBase, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 class List(ArtifactBase, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="list"):
-    """The names below the directory `in`, or the name of the file `in`, into the artifact's event; `excludes` are globs (`globs.py`)."""
+    """The names below the directory `in`, or the name of the file `in`, into the artifact's event; `excludes` are globs (`files/globs.py`)."""
 
     source: str = msgspec.field(name="in")
     recursive: bool = True

@@ -1,7 +1,7 @@
 """The messages between jobd and the sidecar: the order on stdin, and the reports as JSON lines on stdout.
 
 Owns their types and encodings. A report's `n` counts from 1 within one run of the sidecar, so that a reader that starts again can
-skip the reports that it has processed. Reports are ASCII: the engine's log files damage other bytes at 16 KiB boundaries. `filenames.py`
+skip the reports that it has processed. Reports are ASCII: the engine's log files damage other bytes at 16 KiB boundaries. `files/filenames.py`
 escapes the file names in them.
 """
 
@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from jobd.wire.artifact import Artifact
-from jobd.wire.filenames import readable
+from jobd.wire.files.filenames import readable
 
 SUCCEEDED_SIGNAL = "SIGUSR1"
 """jobd sends this signal to the sidecar after the worker's exit code 0, until the sidecar acknowledges it."""

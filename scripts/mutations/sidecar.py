@@ -12,10 +12,10 @@ MUTATIONS = (
     ),
     Mutation(
         "a glob on a path is one on names",
-        "jobd/wire/globs.py",
+        "jobd/wire/files/globs.py",
         '    return Glob(re.compile("/".join(map(_pattern, names))), len(names) > 1, folders_alone)',
         '    return Glob(re.compile("/".join(map(_pattern, names))), False, folders_alone)',
-        "tests/unit/jobd/wire/test_globs.py::test_a_glob_matches_like_a_matcher_that_tries_everything",
+        "tests/unit/jobd/wire/files/test_globs.py::test_a_glob_matches_like_a_matcher_that_tries_everything",
     ),
     Mutation(
         "a report with a stray byte is written as no JSON reader takes it",

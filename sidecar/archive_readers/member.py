@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from jobd.wire.paths import Parts, link_flaw, path_flaw, path_parts
+from jobd.wire.files.paths import Parts, link_flaw, path_flaw, path_parts
 from sidecar.entry import shown
 from sidecar.errors import ArtifactError
 

@@ -1,7 +1,7 @@
 """list: puts the paths below a directory into the artifact's event.
 
-The content is a sorted list of paths relative to the listed directory, with the escapes of `jobd/wire/filenames.py`; directories end
-with `/`. For a file the list has the file's name. Links are listed and not followed. Excludes are globs (`jobd/wire/globs.py`); an
+The content is a sorted list of paths relative to the listed directory, with the escapes of `jobd/wire/files/filenames.py`; directories end
+with `/`. For a file the list has the file's name. Links are listed and not followed. Excludes are globs (`jobd/wire/files/globs.py`); an
 excluded directory is left out with its content, and so is `.ready`. Too many entries fail the artifact, since a cut list would look
 complete.
 """
@@ -9,7 +9,7 @@ complete.
 import stat
 
 from jobd.wire.artifact import List
-from jobd.wire.globs import Glob, glob_of
+from jobd.wire.files.globs import Glob, glob_of
 from sidecar.artifacts.base import Context, Transferred
 from sidecar.artifacts.read import check_encoded
 from sidecar.entry import parts_of, shown

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import IO
 
 from jobd.wire.artifact import Unarchive
-from jobd.wire.paths import Parts
+from jobd.wire.files.paths import Parts
 from sidecar.archive_readers.member import (
     BadArchive,
     Content,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from jobd.wire.artifact import Artifact, kind_of
-from jobd.wire.filenames import readable
+from jobd.wire.files.filenames import readable
 from jobd.wire.report import (
     ArtifactDone,
     Done,

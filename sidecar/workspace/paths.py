@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-from jobd.wire.paths import Parts
+from jobd.wire.files.paths import Parts
 from sidecar.entry import READY_FILE, Entry, kind_of, parts_of, shown
 from sidecar.errors import ArtifactError, artifact_error
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from jobd.jobs.port.errors import RefusedByEngine
-from jobd.wire.paths import link_flaw, path_flaw, path_parts
+from jobd.wire.files.paths import link_flaw, path_flaw, path_parts
 
 CHUNK_BYTES = 256 * 1024
 _HEADER_BYTES = 1024 * 1024

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobd.jobs.port.errors import ImageUnavailable
-from jobd.wire.paths import path_flaw
+from jobd.wire.files.paths import path_flaw
 
 DIGEST_LABEL = "job.sidecar.digest"
 VERSION_LABEL = "job.sidecar.version"

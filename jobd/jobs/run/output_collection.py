@@ -19,7 +19,7 @@ from jobd.jobs.run.job_state import JobState
 from jobd.jobs.state import facts
 from jobd.jobs.state.machine import OUTPUTS_TOOK_TOO_LONG
 from jobd.jobs.state.next_action import OUTPUTS_LIMIT
-from jobd.wire.filenames import unescape
+from jobd.wire.files.filenames import unescape
 from jobd.wire.job import JobSpec, Output
 
 LOOKED_AT_BYTES = 64 * 1024

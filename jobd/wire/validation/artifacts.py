@@ -18,7 +18,7 @@ from jobd.wire.artifact import (
     Write,
     after_job,
 )
-from jobd.wire.globs import glob_of
+from jobd.wire.files.globs import glob_of
 from jobd.wire.problem import Problem
 from jobd.wire.validation.limits import MAX_ARTIFACTS
 from jobd.wire.validation.names import id_problem, path_problem, url_problem

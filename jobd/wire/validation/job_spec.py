@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from jobd.wire.event import SOURCES
-from jobd.wire.filenames import unescape
+from jobd.wire.files.filenames import unescape
 from jobd.wire.job import (
     ALL_CAPABILITIES,
     CAPABILITIES,

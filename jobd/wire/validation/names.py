@@ -3,8 +3,8 @@
 import re
 from urllib.parse import urlsplit
 
-from jobd.wire.filenames import readable, unescape
-from jobd.wire.paths import path_flaw
+from jobd.wire.files.filenames import readable, unescape
+from jobd.wire.files.paths import path_flaw
 from jobd.wire.validation.limits import GROUP_PATTERN, ID_PATTERN, MAX_GROUP, MAX_ID, MAX_PATH, MAX_URL
 
 _ID = re.compile(ID_PATTERN.replace("$", r"\Z"))
@@ -76,7 +76,7 @@ def url_problem(url: str) -> str | None:
 
 def workspace_problem(path: str) -> str | None:
     """Returns why `path` is not a valid mount point of the workspace, None where it is."""
-    parts = path.split("/")  # an absolute path: jobd.wire.paths is about relative ones
+    parts = path.split("/")  # an absolute path: jobd.wire.files.paths is about relative ones
     if not path.startswith("/") or "\0" in path or len(path) > MAX_PATH or ":" in path:
         return "must be an absolute path without ':'"
     if "." in parts or ".." in parts or "" in parts[1:]:

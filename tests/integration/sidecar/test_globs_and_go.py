@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobd.wire.globs import glob_of
+from jobd.wire.files.globs import glob_of
 
 PAIRS = 20_000
 PROGRAM = """

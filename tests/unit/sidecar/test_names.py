@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from jobd.wire.artifact import Archive, Artifact, List, Read, Unarchive, Upload, Write
-from jobd.wire.filenames import escape, unescape
+from jobd.wire.files.filenames import escape, unescape
 from jobd.wire.report import ArtifactDone, Done, InputsFailed, Ready, Report, decode_report
 from sidecar.artifacts.base import Context
 from sidecar.interrupts import Interrupts

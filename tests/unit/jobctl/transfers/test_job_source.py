@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from jobctl.errors import Misuse
 from jobctl.transfers.transfer_flags import Transfer, job_source, parse_transfers
-from jobd.wire.filenames import escape
-from jobd.wire.paths import path_flaw
+from jobd.wire.files.filenames import escape
+from jobd.wire.files.paths import path_flaw
 from jobd.wire.problem import InvalidSpec
 from jobd.wire.validation.job_spec import convert_spec
 

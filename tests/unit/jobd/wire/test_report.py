@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from jobd.wire import report
 from jobd.wire.artifact import Artifact, Read, Upload, Write
-from jobd.wire.filenames import readable
+from jobd.wire.files.filenames import readable
 from jobd.wire.report import DirectCallback, Report, SidecarOrder
 
 TEXT = st.text(st.characters(codec="utf-8", max_codepoint=0x1FFFF, exclude_categories=["Cs"]), max_size=10)

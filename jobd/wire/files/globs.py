@@ -4,7 +4,7 @@ r"""Globs over paths, for `excludes` of a `list` artifact.
     ?          one character except `/`
     [a-z_]     one of these characters; `[^a-z]` and `[!a-z]` any other character except `/`
     \*         the character after the backslash, whatever it is
-    \xHH       a byte of a name that is no UTF-8, as `jobd/wire/filenames.py` escapes it
+    \xHH       a byte of a name that is no UTF-8, as `jobd/wire/files/filenames.py` escapes it
 
 A glob without a `/` matches names at any depth; a glob with a `/` matches whole paths. A glob with a `/` at its end matches only
 folders. The time of a match is proportional to the length of the glob times the length of the path.

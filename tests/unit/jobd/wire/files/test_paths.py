@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from jobd.wire.paths import LinkFlaw, PathFlaw, link_flaw, path_flaw, path_parts
+from jobd.wire.files.paths import LinkFlaw, PathFlaw, link_flaw, path_flaw, path_parts
 
 PATHS = st.lists(st.sampled_from(["", ".", "..", "a", "...", "b c", "\0"]), max_size=8).map("/".join)
 NAMES = st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=4).map(tuple)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jobd.wire.filenames import escape, readable, unescape
+from jobd.wire.files.filenames import escape, readable, unescape
 
 BYTES = st.binary(max_size=40) | st.lists(
     st.sampled_from([b"\\", b"x", b"e9", b"\xe9", b"caf", b"\xc3", b"\xa9", b"\xed\xa0\x80", b"\xff", b"\n"]),

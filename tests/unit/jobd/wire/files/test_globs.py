@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jobd.wire.filenames import escape
-from jobd.wire.globs import MAX_GLOB, glob_of
+from jobd.wire.files.filenames import escape
+from jobd.wire.files.globs import MAX_GLOB, glob_of
 
 # What a glob consists of, as text and as the characters that each piece takes; None: any number of characters.
 ANY, STAR = "any", None
