@@ -3,34 +3,20 @@
 `scripts/mutations` has a module for each part of the code; `mutate_faults.py` runs the mutations.
 """
 
-from scripts.mutations import (
-    api,
-    bounds,
-    docker,
-    events,
-    jobctl_names,
-    jobctl_queue,
-    jobs,
-    jobs_run,
-    jobs_state,
-    logs,
-    pauses,
-    scheduling,
-    sets,
-    sidecar,
-    store,
-)
+from scripts.mutations import api, bounds, docker, events, logs, sidecar, store
+from scripts.mutations.jobctl import names, queue
+from scripts.mutations.jobs import jobs, pauses, run, scheduling, sets, state
 
 MUTATIONS = (
     *api.MUTATIONS,
     *bounds.MUTATIONS,
     *docker.MUTATIONS,
     *events.MUTATIONS,
-    *jobctl_names.MUTATIONS,
-    *jobctl_queue.MUTATIONS,
+    *names.MUTATIONS,
+    *queue.MUTATIONS,
     *jobs.MUTATIONS,
-    *jobs_run.MUTATIONS,
-    *jobs_state.MUTATIONS,
+    *run.MUTATIONS,
+    *state.MUTATIONS,
     *logs.MUTATIONS,
     *pauses.MUTATIONS,
     *scheduling.MUTATIONS,
