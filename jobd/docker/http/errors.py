@@ -8,7 +8,8 @@ import logging
 
 import msgspec
 
-from jobd.docker.mapping.error_table import Call, Failure, failure
+from jobd.docker.mapping.error_table import Call
+from jobd.docker.mapping.failures import Failure, failure
 from jobd.jobs.port.errors import (
     EngineError,
     EngineUnavailable,

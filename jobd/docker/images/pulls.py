@@ -14,7 +14,7 @@ from docker.utils import parse_repository_tag
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal, ServerError, as_error
 from jobd.docker.http.http_session import Silent
-from jobd.docker.mapping.error_table import failure
+from jobd.docker.mapping.failures import failure
 from jobd.docker.mapping.models import Message, ProgressDetail
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable
 

@@ -1,6 +1,6 @@
-"""Classifies the engine's error answers in one table, by call, status and text. Pure.
+"""The table of the engine's error answers, by call, status and text. Pure; `failures.py` looks an answer up.
 
-Owns whether an answer is final, passing or lost, and its message for the user. A final answer is about the job (its image,
+Owns whether an answer is final, passing or lost, and its words for the user. A final answer is about the job (its image,
 command or workspace): a retry would fail again. A passing answer is about the machine (a full disk, no address range left, an
 internal error of the engine): a retry may succeed. The rows were measured on a real engine; other answers are classified by
 their status.
@@ -8,7 +8,6 @@ their status.
 Source: Docker Engine API, error answers.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,17 +50,6 @@ class Row:
         return all(part in text for part in self.all_of) and (
             not self.any_of or any(part in text for part in self.any_of)
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The classification of one answer. `row` is the name of the matching row."""
-
-    meaning: Meaning
-    words: str
-    remedy: str
-    row: str
-    exit_code: int = 128
 
 
 _ANOTHER_WORKSPACE = "choose another path for the workspace"
@@ -261,41 +249,3 @@ ROWS: tuple[Row, ...] = (
     Row("refused", "final", "{text}", statuses=range(400, 500)),
 )  # fmt: skip
 """The first matching row applies; one row always matches."""
-
-_LAYERS = re.compile(
-    r"(failed to create (shim )?task( for container)?|oci runtime (create|start|pause|resume) failed|runc (create|start|run) failed"
-    r"|unable to start container process|error during container init|error response from daemon"
-    r"|container_linux\.go:\d+|process_linux\.go:\d+|starting container process caused|cannot (start service|(un)?pause container) \S+): ",
-    re.IGNORECASE,
-)
-_COMMAND = re.compile(r'exec: ("(?:[^"\\]|\\.)*")')
-_TAIL = re.compile(r": unknown(: Are you trying to mount.*)?$", re.DOTALL)
-_STORE_PATH = re.compile(r"/\S*/(?:merged|rootfs|_data)(?=/)")
-LONGEST_WORDS = 500
-
-
-def failure(call: Call, status: int, message: str, *, workspace: str = "") -> Failure:
-    """Classifies an answer to this call. An error inside a stream has `status` 500."""
-    lowered = message.lower()
-    row = next(row for row in ROWS if row.fits(call, status, lowered))
-    command = _COMMAND.search(message)
-    words = row.words.format(
-        text=plain(message) or f"status {status}",
-        workspace=repr(workspace) if workspace else "of the job",
-        command=command[1] if command else "of the job",
-    )
-    return Failure(row.meaning, shortened(words), row.remedy, row.name, row.exit_code)
-
-
-def plain(message: str) -> str:
-    """Returns the engine's text without the prefixes of the runtime's layers and without paths of the engine's storage."""
-    text = _TAIL.sub("", message.strip())
-    return _STORE_PATH.sub("", _LAYERS.sub("", text)).strip()
-
-
-def shortened(text: str) -> str:
-    """Returns the text, cut in the middle if longer than `LONGEST_WORDS`: a name may have thousands of characters."""
-    if len(text) <= LONGEST_WORDS:
-        return text
-    half = LONGEST_WORDS // 2 - 3
-    return f"{text[:half]} ... {text[-half:]}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from jobd.docker.mapping import labels
-from jobd.docker.mapping.error_table import failure, plain
+from jobd.docker.mapping.failures import failure, plain
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, JobRef, Role
 
 EVENT_ACTIONS = ("start", "die", "oom", "kill", "destroy")

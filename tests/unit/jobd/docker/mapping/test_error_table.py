@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobd.docker.http.errors import Refusal, as_error, port_error, refusal
-from jobd.docker.mapping.error_table import LONGEST_WORDS, ROWS, Call, Failure, failure
+from jobd.docker.mapping.error_table import ROWS, Call
+from jobd.docker.mapping.failures import LONGEST_WORDS, Failure, failure
 from jobd.jobs.port.errors import (
     EngineError,
     EngineUnavailable,
