@@ -5,16 +5,17 @@ events, end causes and file downloads have their own modules. All state is a cac
 """
 
 import os
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 from jobd.docker.containers.container_ids import ContainerIds
-from jobd.docker.containers.creation import Creation, completed
+from jobd.docker.containers.creation import Creation
 from jobd.docker.containers.exits.exits import ContainerExits
 from jobd.docker.containers.exits.own_signals import OwnSignals
 from jobd.docker.containers.freezing import Freezing
+from jobd.docker.containers.fresh_workers import FreshWorkers
 from jobd.docker.containers.network import Network
+from jobd.docker.containers.preparation import Preparation
 from jobd.docker.containers.removal import Removal
 from jobd.docker.containers.start import Start
 from jobd.docker.containers.takeover import TakeoverCreation
@@ -55,8 +56,6 @@ from jobd.jobs.port.model import (
 from jobd.jobs.port.protocols import PreparationProgress
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, SidecarOrder
 
-_REMEMBERED = 4096
-
 
 class DockerOrchestrator:
     """Implements `port.protocols.EnginePort`. Use and `close` an orchestrator within one event loop.
@@ -95,12 +94,14 @@ class DockerOrchestrator:
         self._start = Start(engine, self._ids, self._network, owners)
         self._unstarted = UnstartedRemoval(engine)
         self._freezing = Freezing(engine, self._ids)
-        self._creation = Creation(
+        creation = Creation(
             engine, settings, self._images, self._network, self._sandboxes, self._removal, owners
         )
-        self._takeover = TakeoverCreation(engine, settings, self._network, self._removal, owners)
-        self._fresh: OrderedDict[JobRef, str] = OrderedDict()
-        """Workers that this process created and has not started: a start needs no inspection first."""
+        takeover = TakeoverCreation(engine, settings, self._network, self._removal, owners)
+        self._fresh = FreshWorkers()
+        self._preparation = Preparation(
+            settings.sidecar_image, self._images, creation, takeover, self._ids, self._exits, self._fresh
+        )
 
     async def close(self) -> None:
         """Removes the sandboxes, and the network if no container runs in it; closes the connections and threads."""
@@ -133,36 +134,7 @@ class DockerOrchestrator:
         incomplete. Removes this instance's stale containers and volumes with the same names.
         Raises: RefusedByEngine, ImageUnavailable, EngineUnavailable; what `progress` raises.
         """
-        if order.workspace_of is not None:
-            return await self._prepare_outputs(order, order.workspace_of)
-        image_user, spec = None, order.spec
-        if not order.image_ready:
-            image = await self._images.ensure(spec.image, spec.pull, spec.platform, progress.report)
-            if order.sidecar:
-                await self._images.ensure_sidecar(self._settings.sidecar_image)
-            await progress.image_ready(image.facts)
-            image_user = image.user
-        with self._exits.noting_outages(order.ref.uid):
-            made, is_new = await self._creation.create(order, image_user)
-        self._fresh.pop(order.ref, None)
-        if is_new and len(made.worker_id) <= inspection.LONGEST_ID:
-            self._fresh[order.ref] = made.worker_id
-        self._ids.remember(order.ref, "worker", made.worker_id)
-        if made.sidecar_id is not None:
-            self._ids.remember(order.ref, "sidecar", made.sidecar_id)
-        while len(self._fresh) > _REMEMBERED:
-            self._fresh.popitem(last=False)
-        return made
-
-    async def _prepare_outputs(self, order: WorkOrder, workspace_of: JobRef) -> Created:
-        """Creates the sidecar of a job that repeats the outputs of an earlier one."""
-        if order.sidecar:
-            await self._images.ensure_sidecar(self._settings.sidecar_image)
-        with self._exits.noting_outages(order.ref.uid):
-            made = await completed(self._takeover.create(order, workspace_of))
-        if made.sidecar_id is not None:
-            self._ids.remember(order.ref, "sidecar", made.sidecar_id)
-        return made
+        return await self._preparation.prepare(order, progress)
 
     async def start_inputs(self, ref: JobRef, order: SidecarOrder) -> None:
         """Starts the sidecar and writes its order, unless the sidecar runs or has run.
@@ -178,7 +150,7 @@ class DockerOrchestrator:
         Raises: StartFailed, also if the worker is gone. EngineUnavailable: the worker may have started.
         """
         with self._exits.noting_outages(ref.uid):
-            container_id = self._fresh.pop(ref, None)
+            container_id = self._fresh.pop(ref)
             if container_id is None:
                 found = await self._ids.inspect(ref, "worker")
                 if found is None:
@@ -240,7 +212,7 @@ class DockerOrchestrator:
         Raises: EngineUnavailable; RefusedByEngine: another container uses the volume.
         """
         roles = labels.ROLES if role is None else (role,)
-        self._fresh.pop(ref, None)
+        self._fresh.pop(ref)
         await self._removal.destroy(
             ref, roles, volume=role is None, label_filter=lambda found: self._is_of(ref, found)
         )
@@ -253,7 +225,7 @@ class DockerOrchestrator:
 
         Raises: EngineUnavailable, also if a container runs; RefusedByEngine: another container uses the volume.
         """
-        self._fresh.pop(ref, None)
+        self._fresh.pop(ref)
         with self._exits.noting_outages(ref.uid):
             await self._removal.remove_stopped(ref, label_filter=lambda found: self._is_of(ref, found))
         self._sandboxes.release(ref.uid)
@@ -263,7 +235,7 @@ class DockerOrchestrator:
 
         Raises: EngineUnavailable.
         """
-        self._fresh.pop(ref, None)
+        self._fresh.pop(ref)
         with self._exits.noting_outages(ref.uid):
             fate = await self._unstarted.remove(container_id, ref.attempt)
         if fate.kind != "began":

@@ -7,8 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from jobd.docker import orchestrator
-from jobd.docker.containers import container_ids, unconfirmed_volumes, unstarted, workspace_owners
+from jobd.docker.containers import (
+    container_ids,
+    fresh_workers,
+    unconfirmed_volumes,
+    unstarted,
+    workspace_owners,
+)
 from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.exits import exits
 from jobd.docker.containers.exits.exits import ContainerExits
@@ -130,21 +135,21 @@ class Making:
 
 
 async def test_fresh_workers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orchestrator, "_REMEMBERED", BOUND)
+    monkeypatch.setattr(fresh_workers, "_REMEMBERED", BOUND)
     made: Any = DockerOrchestrator(
         DockerSettings(instance="one", sidecar_image="s"), environ={"DOCKER_HOST": "unix:///nonexistent"}
     )
-    made._creation = Making()
+    made._preparation._creation = Making()
 
     def order(uid: str) -> WorkOrder:
         return WorkOrder(JobRef(uid, "a"), JobSpec(id="a", image="b"), False, image_ready=True)
 
     for number in range(3 * BOUND):
         await made.prepare(order(f"u{number}"), Progress())
-    assert len(made._fresh) == BOUND
-    made._creation = Making(LONG)
+    assert len(made._fresh._ids) == BOUND
+    made._preparation._creation = Making(LONG)
     await made.prepare(order("u"), Progress())
-    assert LONG not in made._fresh.values()
+    assert LONG not in made._fresh._ids.values()
     await made._engine.close()
 
 
