@@ -4,8 +4,9 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
+from jobd.jobs.record.attempt import Attempt
 from jobd.jobs.record.parts import ArtifactState, ClockMark, RetriedFrom
-from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.record import Record
 from jobd.jobs.record.scheduling import Awaited, Scheduling, ticket_at
 from jobd.jobs.record.states import Queued
 from jobd.jobs.state.handover import Source, Takeover

@@ -1,6 +1,6 @@
 """A job's record: everything that must survive a crash, as one immutable value.
 
-Owns what a job keeps over its attempts and what its present attempt has. The spec, which is large and never changes, is stored beside
+Owns what a job keeps over its attempts, and what its present attempt has (`attempt.py`). The spec, which is large and never changes, is stored beside
 the record. `machine.py` changes records, `record_form.py` encodes them.
 """
 
@@ -9,18 +9,16 @@ from datetime import datetime
 import msgspec
 
 from jobd.jobs.port.model import JobRef
+from jobd.jobs.record.attempt import Attempt
 from jobd.jobs.record.parts import (
     DEFAULT_GRACE_S,
     STOP_SIGNAL,
-    ArtifactState,
     CancelRequest,
     ClockMark,
     Ended,
-    EngineErrors,
     EventCounts,
     FailedAttempt,
     Failure,
-    LogReading,
     LogState,
     OutputState,
     Part,
@@ -53,16 +51,6 @@ _WITHOUT_SIDECAR = (Queued, Pulling, Done)
 _WITHOUT_WORKER = (Queued, Pulling, LoadingInputs)
 _WITHOUT_FAILURE = (Queued, Pulling, Running, CollectingOutputs)
 _MEASURED = (Started, Ended)
-
-
-class Attempt(Part, frozen=True, kw_only=True):
-    """One attempt of a job: its state, and the fields of every state. The next attempt begins with none of these."""
-
-    number: int = 1
-    state: State
-    artifacts: dict[str, ArtifactState] = msgspec.field(default_factory=dict)
-    engine_errors: EngineErrors | None = None
-    reading: LogReading = LogReading()
 
 
 class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):

@@ -6,6 +6,7 @@ are removed, and then keeps the row for `HISTORY_RETENTION`. A version that refu
 
 from datetime import datetime
 
+from jobd.jobs.record.attempt import Attempt
 from jobd.jobs.record.flat_record import FlatRecord
 from jobd.jobs.record.parts import (
     CancelRequest,
@@ -27,7 +28,7 @@ from jobd.jobs.record.parts import (
     WorkerContainer,
     WorkerUsage,
 )
-from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.record import Record
 from jobd.jobs.record.states import (
     CollectingOutputs,
     DeliveringOutputs,

@@ -5,8 +5,9 @@ A repeated attempt queues again; the log continues, the artifacts start again.
 
 from datetime import datetime, timedelta
 
+from jobd.jobs.record.attempt import Attempt
 from jobd.jobs.record.parts import ArtifactState, Ended, FailedAttempt, Failure, PendingRetry
-from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.record import Record
 from jobd.jobs.record.scheduling import ticket_at
 from jobd.jobs.record.states import Queued
 from jobd.jobs.state.event_drafts import Draft, event_exit_code

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.jobs.job_repository import number, row_of
+from jobd.jobs.record.attempt import Attempt
 from jobd.jobs.record.parts import CancelRequest, Removal
-from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.record import Record
 from jobd.jobs.record.record_form import decode_record
 from jobd.jobs.record.states import Done, Queued, State
 from jobd.jobs.state.event_drafts import Draft

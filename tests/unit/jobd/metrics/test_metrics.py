@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from jobd.jobs.record.attempt import Attempt
 from jobd.jobs.record.parts import Ended, Failure, Removal, Setup
-from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.record import Record
 from jobd.jobs.record.states import Done, Pulling, Queued, State
 from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import CONTENT_TYPE, MAX_IMAGES, Metrics

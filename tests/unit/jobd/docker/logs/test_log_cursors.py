@@ -8,8 +8,9 @@ import pytest
 from jobd.docker.logs.log_cursors import Position, PositionedLine, decoded, encoded, positions_after
 from jobd.jobs.port.errors import LogUnreadable
 from jobd.jobs.port.model import LOG_START, LogCursor, StreamName
+from jobd.jobs.record.attempt import Attempt
 from jobd.jobs.record.parts import LogReading
-from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.record import Record
 from jobd.jobs.record.record_form import decode_record, encode_record
 from jobd.jobs.record.states import Queued
 

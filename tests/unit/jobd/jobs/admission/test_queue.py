@@ -11,7 +11,8 @@ from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.scheduling.resources import UNLIMITED
 from jobd.jobs.admission.scheduling.waits import WaitReason
 from jobd.jobs.port.model import EngineFacts
-from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.attempt import Attempt
+from jobd.jobs.record.record import Record
 from jobd.jobs.record.scheduling import Awaited, Scheduling, ticket_at
 from jobd.jobs.record.states import Queued
 from tests.support.admission import open_queue

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobd.jobs.port.model import LogCursor
+from jobd.jobs.record.attempt import Attempt
 from jobd.jobs.record.parts import (
     ArtifactState,
     CancelRequest,
@@ -26,7 +27,7 @@ from jobd.jobs.record.parts import (
     Setup,
     SidecarRun,
 )
-from jobd.jobs.record.record import Attempt, Record
+from jobd.jobs.record.record import Record
 from jobd.jobs.record.scheduling import Awaited, Scheduling, ticket_at
 from jobd.jobs.record.states import DrainingLog, Queued
 from jobd.jobs.state import actions, facts, retry
