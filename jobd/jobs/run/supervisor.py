@@ -1,7 +1,7 @@
 """Drives one job from its admission to its end: executes the action that `next_action.py` returns, until none is left.
 
 Owns the loop, its pauses and what ends a pause; decides nothing itself. Every unfinished job has one supervisor, started by a submission
-or by a start of jobd: the next action depends on the state alone, not on its history. `job_state.py` keeps the record; `preparation.py`,
+or by a start of jobd: the next action depends on the state alone, not on its history. `job_state.py` keeps the record; `admission.py`, `preparation.py`,
 `execution.py` and `output_collection.py` execute the actions.
 """
 
@@ -15,6 +15,7 @@ from jobd.jobs.port.hints import Connected, Hint
 from jobd.jobs.record.parts import EngineErrors
 from jobd.jobs.record.record import Record
 from jobd.jobs.record.text_limits import short
+from jobd.jobs.run.admission import Admission
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.execution import Execution
 from jobd.jobs.run.executors import Executors
@@ -23,10 +24,8 @@ from jobd.jobs.run.wakeup import Wakeup
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.next_action import next_action
 from jobd.jobs.state.observed_state import ObservedState
-from jobd.jobs.state.transitions.on_dependency import PURGED
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.wire.duration import format_duration
-from jobd.wire.view import UNREADABLE
 
 OBSERVE_INTERVAL_S = 2.0
 """The interval at which jobd observes a running job's containers even if the engine's event stream is silent."""
@@ -47,11 +46,10 @@ class Supervisor:
         """Ends the pause after a failure, on a user's request or a reconnect. Other hints may come from the failed try itself."""
         self._erred_at: float | None = None
         """When the engine last answered with an error, in monotonic seconds."""
-        self._looked_for_ends = False
-        """True once the queue knows which dependencies had ended before the job entered the queue."""
         self._observed_state = ObservedState()
         self._slot = Slot(deps.queue, record)
         self._job_state = JobState(record, deps, self._changed)
+        self._admission = Admission(self._slot, self._job_state, deps)
         self._executors: Executors | None = None
 
     def _made(self) -> Executors:
@@ -223,7 +221,7 @@ class Supervisor:
     async def _carry_out(self, action: actions.Action) -> None:
         match action:
             case actions.Admit():
-                await self._admit()
+                await self._admission.admit()
             case actions.Prepare():
                 await self._execution.stop_reading_reports()
                 await self._made().preparation.prepare()
@@ -253,28 +251,6 @@ class Supervisor:
                 await self._execution.remove()
             case actions.Wait(until):
                 await self._wait(until)
-
-    async def _admit(self) -> None:
-        self._slot.enter(self.record)
-        if not self._looked_for_ends:
-            for awaited in self.record.scheduling.after:
-                await self._tell_if_ended(awaited.uid)
-            self._looked_for_ends = True
-        await self._slot.changed()
-        if (end := self._slot.news) is not None:
-            await self.apply(facts.DependencyEnded(end.uid, end.status))
-        elif (gpus := self._slot.gpus) is not None:
-            await self.apply(facts.Admitted(gpus))
-
-    async def _tell_if_ended(self, uid: str) -> None:
-        """Tells the queue of a dependency that ended before this job entered the queue; a later end is told by its own supervisor."""
-        try:
-            dependency = await self._deps.repository.stored(uid)
-        except UnreadableJob:
-            self._deps.queue.job_ended(uid, UNREADABLE)
-            return
-        if dependency is None or dependency.ended:
-            self._deps.queue.job_ended(uid, PURGED if dependency is None else dependency.status)
 
     async def _wait(self, until: datetime | None) -> None:
         left_s = OBSERVE_INTERVAL_S

@@ -13,7 +13,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the end of a dependency while jobd was down is not looked for",
-        "jobd/jobs/run/supervisor.py",
+        "jobd/jobs/run/admission.py",
         "                await self._tell_if_ended(awaited.uid)\n",
         "                pass\n",
         "tests/integration/jobs/test_dependencies.py::test_an_end_while_jobd_is_down_counts",
