@@ -11,6 +11,7 @@ from jobd.jobs.admission.resubmission import Resubmitter
 from jobd.jobs.admission.submission import SubmissionLimits, Submitter
 from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.groups import GroupService
+from jobd.jobs.job_files import JobFiles
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.log_view import LogView
@@ -116,7 +117,8 @@ def build_jobs(
     submitter = Submitter(
         deps, supervisors, engine_monitor, fingerprints, limits, on_accepted=observer.accepted
     )
-    service = JobService(store, supervisors, queue, engine, retention, config.job_retention_s, outputs, holds)
+    files = JobFiles(engine, outputs)
+    service = JobService(store, supervisors, queue, files, retention, config.job_retention_s, holds)
     return Jobs(
         change_notifier=change_notifier,
         repository=repository,

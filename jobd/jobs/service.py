@@ -10,14 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from jobd.errors import Conflict, InvalidRequest, NotFound, Unauthorized
-from jobd.jobs.admission.earlier_jobs import no_workspace
 from jobd.jobs.admission.queue import AdmissionQueue
-from jobd.jobs.port.errors import FilesNotKept, NoSuchFile
-from jobd.jobs.port.protocols import Files
+from jobd.jobs.job_files import JobFiles, check_path
 from jobd.jobs.record.record import Record
-from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.retention.retention import Retention
-from jobd.jobs.run.output_collection import container_path
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.state import facts
 from jobd.jobs.storage import Jobs
@@ -26,10 +22,7 @@ from jobd.jobs.view import MAX_NAMED, view_of
 from jobd.jobs.workspace_holds import WorkspaceHolds
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.store.tables.rows import JobRow
-from jobd.wire.files.filenames import unescape
-from jobd.wire.job import JobSpec
 from jobd.wire.report import Report
-from jobd.wire.validation.names import path_problem
 from jobd.wire.view import TERMINAL, UNREADABLE, JobList, JobView
 
 VIEWS_AT_ONCE = 100
@@ -58,19 +51,17 @@ class JobService:
         store: Jobs,
         supervisors: Supervisors,
         queue: AdmissionQueue,
-        engine: Files,
+        files: JobFiles,
         retention: Retention,
         retention_s: float,
-        outputs: KeptOutputs,
         holds: WorkspaceHolds,
     ) -> None:
         self._store = store
         self._supervisors = supervisors
         self._queue = queue
-        self._engine = engine
+        self._files = files
         self._retention = retention
         self._retention_s = retention_s
-        self._outputs = outputs
         self._holds = holds
 
     async def get(self, job_id: str) -> JobView:
@@ -230,38 +221,9 @@ class JobService:
         Raises:
             NotFound: no such job or file, the workspace is removed, or the engine keeps no files after the worker's end. InvalidRequest: the path leaves the workspace, or is no UTF-8.
         """
-        if why := path_problem(path):
-            raise InvalidRequest(f"path {why}", field="path")
-        try:
-            unescape(path).decode()
-        except UnicodeDecodeError:
-            # The engine accepts such a path, and then sends an empty archive.
-            why = "names bytes that are no UTF-8, which the engine loses; fetch the folder that contains the file"
-            raise InvalidRequest(f"path {why}", field="path") from None
+        check_path(path)
         row = await self._row(job_id)
-        record = self._current(row)
-        spec = spec_of(row)
-        if (kept := await self._kept(record, spec, path)) is not None:
-            return kept  # the same bytes as in the workspace: nothing changes it after the job's end
-        if record.worker_id is None or record.removal is not None:
-            raise NotFound(no_workspace(record), code="no-workspace")
-        stream = self._engine.open_tar(record.workspace_ref, container_path(spec, path))
-        try:
-            first = await anext(stream)
-        except StopAsyncIteration:
-            first = b""
-        except FilesNotKept as error:
-            raise NotFound(str(error), code=error.code) from None
-        except NoSuchFile as error:
-            raise NotFound(str(error), code=error.code, field="path") from None
-        return _chain(first, stream)
-
-    async def _kept(self, record: Record, spec: JobSpec, path: str) -> AsyncIterator[bytes] | None:
-        number = next((n for n, output in enumerate(spec.outputs) if output.path == path), None)
-        state = record.outputs.get(path)
-        if number is None or state is None or state.status != "kept":
-            return None
-        return await self._outputs.read(record.uid, number)
+        return await self._files.open(self._current(row), spec_of(row), path)
 
     async def take_reports(self, job_id: str, token: str, reports: list[Report]) -> None:
         """Applies the reports of a sidecar whose output jobd does not read.
@@ -310,11 +272,3 @@ def _needed(job_id: str, readers: list[str]) -> str:
     named = ", ".join(repr(one) for one in readers[:MAX_NAMED])
     more = f" and {len(readers) - MAX_NAMED} more" if len(readers) > MAX_NAMED else ""
     return f"job {job_id!r} is not removed: {named}{more} takes files of its workspace; wait for the end of that job, or cancel it first"
-
-
-async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first:
-        yield first
-    del first  # frees the memory of the sent bytes
-    async for chunk in rest:
-        yield chunk
