@@ -1,6 +1,6 @@
 """The types of the values that each command prints with --json.
 
-Owns the table; `outputs` has the types of jobctl itself, one module for each folder of commands, and the daemon's types are in
+Owns the table; `outputs` has the types of jobctl itself by subject, and the daemon's types are in
 `jobd.wire.view`. Tests compare them with real output.
 """
 
