@@ -23,7 +23,11 @@ from tests.support.daemon import DEADLINE_S, Daemon, Receiver, remove_all
 from tests.support.engine.kept_network import kept_network
 from tests.support.ports import closed_port
 
-pytest_plugins = ["tests.support.fault_table", "tests.support.quick_collection", "tests.support.turns"]
+pytest_plugins = [
+    "tests.support.plugins.fault_table",
+    "tests.support.plugins.quick_collection",
+    "tests.support.plugins.turns",
+]
 
 # A machine that is busy with other tests is no fault of the code: how long an example takes is not judged.
 hypothesis.settings.register_profile("untimed", deadline=None)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.daemon import DEADLINE_S, FAILPOINTS, Answer, Daemon, Receiver, until
 from tests.support.engine.starts import Starts
-from tests.support.failpoints import POINTS
+from tests.support.instrumented.failpoints import POINTS
 from tests.support.invariants import check_events, delete, delivered, left_of
 
 LOUD = {"LOG_LEVEL": "debug"}

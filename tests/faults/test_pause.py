@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.daemon import DEADLINE_S, FAILPOINTS, Daemon, Receiver, until
 from tests.support.engine.starts import Starts
-from tests.support.failpoints import PAUSE_POINTS
+from tests.support.instrumented.failpoints import PAUSE_POINTS
 from tests.support.invariants import check_events, delete, delivered
 
 TICKS = 30

@@ -22,7 +22,7 @@ import pytest
 from tests.support.prefork.programs import Program, run, start
 
 DEADLINE_S = 60.0
-FAILPOINTS = "tests.support.failpoints"
+FAILPOINTS = "tests.support.instrumented.failpoints"
 
 
 def until(condition: Callable[[], Any], what: str, deadline_s: float = DEADLINE_S) -> Any:

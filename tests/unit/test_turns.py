@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import DEADLINE_S, until
-from tests.support.turns import turn
+from tests.support.plugins.turns import turn
 
 
 class Other:

@@ -26,7 +26,7 @@ def test_the_supervisor_of_a_recovered_job_leaves_memory(tmp_path: Path, no_engi
         for n in range(JOBS):
             daemon.submit(id=f"job-{n}", image="busybox", command="true")
         daemon.kill()
-        daemon.module = "tests.support.supervisor_count"
+        daemon.module = "tests.support.instrumented.supervisor_count"
         daemon.start()
         assert count() == JOBS
         for n in range(JOBS):
@@ -40,7 +40,9 @@ def test_a_recovery_of_many_jobs_takes_no_collection(tmp_path: Path, no_engine: 
     file = tmp_path / "count"
     keep_waiting(tmp_path / "jobd" / "state", 200, 10, 20)
     environ = {**no_engine, "JOBD_COLLECTION_COUNT": str(file)}
-    daemon = Daemon(tmp_path / "jobd", environ=environ, module="tests.support.collection_count").start()
+    daemon = Daemon(
+        tmp_path / "jobd", environ=environ, module="tests.support.instrumented.collection_count"
+    ).start()
     assert file.read_text() == "0"
     assert daemon.call("GET", "/v1/queue").json["waiting"] == 200
     assert daemon.stop() == 0

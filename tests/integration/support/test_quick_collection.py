@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from tests.support.quick_collection import modules_of_tests, share
+from tests.support.plugins.quick_collection import modules_of_tests, share
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,6 +1,6 @@
 """jobd with failpoints, at which the process dies as by kill -9, and with a wall clock that tests can set.
 
-    JOBD_FAILPOINT=name[:count] JOBD_FAILPOINT_CLOCK=file python -m tests.support.failpoints [flags of jobd]
+    JOBD_FAILPOINT=name[:count] JOBD_FAILPOINT_CLOCK=file python -m tests.support.instrumented.failpoints [flags of jobd]
 
 `JOBD_FAILPOINT` ends the process the count-th time that the process reaches the named point. `JOBD_FAILPOINT_CLOCK` names a file with
 the wall clock's offset in seconds, which is read each time. jobd logs each reached point at debug level. Owns the names of all points,

@@ -1,6 +1,6 @@
 """jobd that says how many garbage collections the recovery of its jobs took.
 
-    JOBD_COLLECTION_COUNT=file python -m tests.support.collection_count [flags of jobd]
+    JOBD_COLLECTION_COUNT=file python -m tests.support.instrumented.collection_count [flags of jobd]
 
 The number is in the file once jobd has recovered its jobs.
 """

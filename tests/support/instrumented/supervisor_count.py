@@ -1,6 +1,6 @@
 """jobd that says how many supervisors are in memory.
 
-    JOBD_SUPERVISOR_COUNT=file python -m tests.support.supervisor_count [flags of jobd]
+    JOBD_SUPERVISOR_COUNT=file python -m tests.support.instrumented.supervisor_count [flags of jobd]
 
 On SIGUSR1 the process collects its garbage, and writes the number of its supervisors into the file.
 """

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-FAULTS = Path(__file__).parents[1] / "faults"
+FAULTS = Path(__file__).parents[2] / "faults"
 ROWS = ("Crash", "Engine", "Receiver", "Exhaustion", "Worker", "Client", "Input")
 
 
