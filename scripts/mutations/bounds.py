@@ -38,7 +38,7 @@ MUTATIONS = (
         "jobd/api/endpoints/streams.py",
         "            del part  #",
         "            pass  #",
-        "tests/integration/api/test_streams.py::test_no_part_of_a_response_is_in_memory_while_its_source_waits",
+        "tests/integration/api/streams/test_streams.py::test_no_part_of_a_response_is_in_memory_while_its_source_waits",
     ),
     Mutation(
         "downloads reserve no memory",

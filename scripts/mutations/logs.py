@@ -15,7 +15,7 @@ MUTATIONS = (
         "jobd/jobs/run/job_state.py",
         "            batch, before, spec = make_batch(), self.record, await self._read_spec()",
         "            batch, spec = make_batch(), await self._read_spec()\n            before = batch.record",
-        "tests/integration/api/test_settings.py::test_every_metric_of_the_contract_is_there_with_its_labels_after_some_jobs",
+        "tests/integration/api/daemon/test_settings.py::test_every_metric_of_the_contract_is_there_with_its_labels_after_some_jobs",
     ),
     Mutation(
         "a log has no end",

@@ -116,7 +116,7 @@ MUTATIONS = (
         "jobd/store/tables/groups.py",
         "freezes=bool(too), ",
         "freezes=False, ",
-        "tests/integration/api/test_groups.py::test_a_pause_of_running_jobs_survives_a_kill_and_ends_with_the_resume",
+        "tests/integration/api/jobs/test_groups.py::test_a_pause_of_running_jobs_survives_a_kill_and_ends_with_the_resume",
     ),
     Mutation(
         "a pause wakes no running job",

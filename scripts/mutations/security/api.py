@@ -97,7 +97,7 @@ MUTATIONS = (
         "jobd/api/body.py",
         "if not says_json and (request.content_length or not optional):\n        raise _not_json()\n    content = await read_bytes(request)\n    if content and not says_json:",
         "content = await read_bytes(request)\n    if False:",
-        "tests/integration/api/test_submit.py::test_a_body_without_a_json_content_type_is_refused",
+        "tests/integration/api/jobs/test_submit.py::test_a_body_without_a_json_content_type_is_refused",
     ),
     SecurityMutation(
         C,
@@ -185,6 +185,6 @@ MUTATIONS = (
         "jobd/api/body.py",
         "                if size > limit:",
         "                if False:",
-        "tests/integration/api/test_submit.py::test_a_chunked_body_is_limited_while_it_arrives",
+        "tests/integration/api/jobs/test_submit.py::test_a_chunked_body_is_limited_while_it_arrives",
     ),
 )

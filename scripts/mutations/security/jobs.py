@@ -65,7 +65,7 @@ MUTATIONS = (
         "jobd/store/tables/jobs/jobs.py",
         "    if row is not None:\n        raise IdTaken",
         "    if False:\n        raise IdTaken",
-        "tests/integration/api/test_submit.py::test_one_id_submitted_many_times_at_once_is_one_job",
+        "tests/integration/api/jobs/test_submit.py::test_one_id_submitted_many_times_at_once_is_one_job",
     ),
     SecurityMutation(
         C,
@@ -97,7 +97,7 @@ MUTATIONS = (
         "jobd/jobs/admission/submission.py",
         "return self._fingerprints.of(submission.spec, ",
         "return self._fingerprints.of(without_values(submission.spec), ",
-        "tests/integration/api/test_submit.py::test_the_same_spec_with_another_secret_is_another_spec",
+        "tests/integration/api/jobs/test_submit.py::test_the_same_spec_with_another_secret_is_another_spec",
     ),
     SecurityMutation(
         S,

@@ -9,7 +9,7 @@ MUTATIONS = (
         "jobd/wire/validation/names.py",
         'if any(path == bad or path.startswith(bad + "/") for bad in _FORBIDDEN_WORKSPACES):',
         "if False:",
-        "tests/integration/api/test_submit.py::test_a_wrong_value_is_refused_with_its_field_and_nothing_else_happens",
+        "tests/integration/api/jobs/test_submit.py::test_a_wrong_value_is_refused_with_its_field_and_nothing_else_happens",
     ),
     SecurityMutation(
         C,
@@ -17,7 +17,7 @@ MUTATIONS = (
         "jobd/wire/validation/job_spec.py",
         '    if "\\0" in value:',
         "    if False:",
-        "tests/integration/api/test_submit.py::test_a_wrong_value_is_refused_with_its_field_and_nothing_else_happens",
+        "tests/integration/api/jobs/test_submit.py::test_a_wrong_value_is_refused_with_its_field_and_nothing_else_happens",
     ),
     SecurityMutation(
         C,
@@ -33,7 +33,7 @@ MUTATIONS = (
         "jobd/wire/validation/body.py",
         "    if len(pairs) > 1 and len(dict(pairs)) != len(pairs):",
         "    if False:",
-        "tests/integration/api/test_bodies.py::test_a_duplicate_name_is_refused_with_its_path",
+        "tests/integration/api/jobs/test_bodies.py::test_a_duplicate_name_is_refused_with_its_path",
     ),
     SecurityMutation(
         I,
