@@ -22,7 +22,7 @@ MUTATIONS = (
         "jobd/docker/containers/creation.py",
         "if worker is None and own_sidecar is not None and not own_sidecar.never_started:",
         "if False and own_sidecar is not None and worker is None:",
-        "test_failpoints.py::test_killed_at_a_failpoint[before-engine:start_worker]",
+        "kills/test_failpoints.py::test_killed_at_a_failpoint[before-engine:start_worker]",
     ),
     Mutation(
         "a cancelled creation ends before its requests",
@@ -36,7 +36,7 @@ MUTATIONS = (
         "jobd/docker/mapping/labels.py",
         " and labels.get(JOB_INSTANCE) == instance",
         "",
-        "test_databases_and_instances.py::test_another_instances_jobs_are_left_alone",
+        "disk/test_databases_and_instances.py::test_another_instances_jobs_are_left_alone",
     ),
     Mutation(
         "a workspace that can never be made is asked for again",
@@ -127,7 +127,7 @@ MUTATIONS = (
         "jobd/docker/mapping/labels.py",
         "labels.get(MANAGED_BY) == SERVICE and labels.get(JOB_INSTANCE) == instance",
         "True",
-        "test_databases_and_instances.py::test_another_instances_jobs_are_left_alone",
+        "disk/test_databases_and_instances.py::test_another_instances_jobs_are_left_alone",
     ),
     Mutation(
         "any volume without a label is ours",

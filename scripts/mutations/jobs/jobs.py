@@ -43,7 +43,7 @@ MUTATIONS = (
         "jobd/jobs/run/supervisors.py",
         "                self.start(self.get_or_make(record))",
         "                pass",
-        "test_crashes.py::test_the_job_ends_while_jobd_is_down",
+        "kills/test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),
     Mutation(
         "the engine's end is taken for the worker's own",

@@ -43,7 +43,7 @@ MUTATIONS = (
         "jobd/jobs/run/execution.py",
         "        missing = await self._logs.drain()\n",
         "        missing = None\n        await self._logs.stop()\n",
-        "test_crashes.py::test_the_job_ends_while_jobd_is_down",
+        "kills/test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),
     Mutation(
         "jobs are not observed without events",

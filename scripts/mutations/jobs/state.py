@@ -44,7 +44,7 @@ MUTATIONS = (
         "jobd/jobs/state/machine.py",
         "return record.with_state(state.change(worker=worker.change(timed_out=True)))",
         "return record",
-        "test_crashes.py::test_the_deadline_passes_while_jobd_is_down",
+        "kills/test_crashes.py::test_the_deadline_passes_while_jobd_is_down",
     ),
     Mutation(
         "a worker that is gone is waited for",
