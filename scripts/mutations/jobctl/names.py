@@ -85,14 +85,14 @@ MUTATIONS = (
         "jobctl/output/drawing.py",
         "    if not hides_cursor:",
         "    if False:",
-        "tests/integration/jobctl/test_progress_lines.py::test_a_killed_or_stopped_copy_keeps_the_cursor_visible",
+        "tests/integration/jobctl/run/test_progress_lines.py::test_a_killed_or_stopped_copy_keeps_the_cursor_visible",
     ),
     Mutation(
         "jobctl: a signal during a copy leaves the progress line",
         "jobctl/output/live/meter.py",
         "                    stack.enter_context(raise_on_signals())\n",
         "",
-        "tests/integration/jobctl/test_progress_lines.py::test_a_signal_during_a_copy_leaves_the_terminal_as_it_was",
+        "tests/integration/jobctl/run/test_progress_lines.py::test_a_signal_during_a_copy_leaves_the_terminal_as_it_was",
     ),
     Mutation(
         "jobctl: any text of a job is offered to a shell as an image",

@@ -22,7 +22,7 @@ MUTATIONS = (
         "jobctl/output/live/live_terminal.py",
         "        if not self._is_released:",
         "        if True:",
-        "tests/integration/jobctl/test_top_keys.py::test_a_stop_restores_the_terminal_until_top_continues",
+        "tests/integration/jobctl/terminal/test_top_keys.py::test_a_stop_restores_the_terminal_until_top_continues",
     ),
     Mutation(
         "jobctl: several jobs are bumped in the wrong order",

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.jobctl.fake_daemon import DEADLINE_S, FakeDaemon
-from tests.integration.jobctl.keyed_daemon import KeyedDaemon
+from tests.integration.jobctl.fakes.fake_daemon import DEADLINE_S, FakeDaemon
+from tests.integration.jobctl.fakes.keyed_daemon import KeyedDaemon
 from tests.support.daemon import Daemon
 from tests.support.prefork.programs import run
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tests.integration.jobctl.fake_job import TERMINAL, FakeJob
+from tests.integration.jobctl.fakes.fake_job import TERMINAL, FakeJob
 
 if TYPE_CHECKING:
-    from tests.integration.jobctl.fake_daemon import FakeDaemon
+    from tests.integration.jobctl.fakes.fake_daemon import FakeDaemon
 
 
 class FakeSets:

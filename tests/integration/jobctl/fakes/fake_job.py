@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.integration.jobctl.fake_daemon import FakeDaemon
+    from tests.integration.jobctl.fakes.fake_daemon import FakeDaemon
 
 TERMINAL = ("completed", "failed", "cancelled")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.integration.jobctl.fake_job import TERMINAL, FakeJob
-from tests.integration.jobctl.fake_sets import FakeSets
+from tests.integration.jobctl.fakes.fake_job import TERMINAL, FakeJob
+from tests.integration.jobctl.fakes.fake_sets import FakeSets
 
 DEADLINE_S = 60.0
 

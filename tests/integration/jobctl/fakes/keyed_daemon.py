@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.integration.jobctl.fake_daemon import DEADLINE_S
+from tests.integration.jobctl.fakes.fake_daemon import DEADLINE_S
 
 
 class KeyedDaemon:
