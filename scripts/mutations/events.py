@@ -43,7 +43,7 @@ MUTATIONS = (
         "jobd/store/tables/settling.py",
         'due_at = ?, due_seen = ? WHERE id IN ({marks}) AND due_at IS NULL",\n            (to_micros(at), seen_ms, *part)',
         'due_at = ? WHERE id IN ({marks}) AND due_at IS NULL",\n            (to_micros(at), *part)',
-        "tests/integration/events/test_expiry.py::test_a_replayed_delivery_does_not_expire_at_once",
+        "tests/integration/events/dispatcher/test_expiry.py::test_a_replayed_delivery_does_not_expire_at_once",
     ),
     Mutation(
         "any amount of URLs and keys is in memory",
@@ -78,7 +78,7 @@ MUTATIONS = (
         "jobd/events/http/connections.py",
         "        if not idle:\n            del self._idle[origin]\n",
         "",
-        "tests/integration/events/test_connections.py::test_no_more_receivers_than_connections_are_remembered",
+        "tests/integration/events/http/test_connections.py::test_no_more_receivers_than_connections_are_remembered",
     ),
     Mutation(
         "long bodies are read without room for them",
@@ -99,14 +99,14 @@ MUTATIONS = (
         "jobd/store/stores/connections.py",
         "return self._observed.now_ms() - int(age_s * 1000)",
         "return int((self._clock.now().timestamp() - age_s - 1893456000) * 1000)",
-        "tests/integration/events/test_expiry.py::test_a_step_of_the_wall_clock_parks_no_delivery",
+        "tests/integration/events/dispatcher/test_expiry.py::test_a_step_of_the_wall_clock_parks_no_delivery",
     ),
     Mutation(
         "a delivery is due by the wall clock of its event",
         "jobd/events/delivery/dispatcher.py",
         "PollSchedule(outbox.observed_ms)",
         "PollSchedule(lambda: int((clock.now().timestamp() - 1893456000) * 1000))",
-        "tests/integration/events/test_clock_steps.py",
+        "tests/integration/events/dispatcher/test_clock_steps.py",
     ),
     Mutation(
         "a settlement does not store the observed time",
@@ -121,7 +121,7 @@ MUTATIONS = (
         "jobd/events/delivery/queues/outbox_poller.py",
         "                self._breakers.forget(destination, self._clock.monotonic())\n",
         "                pass\n",
-        "tests/integration/events/test_expiry.py::test_the_breaker_of_a_host_without_pending_deliveries_is_dropped",
+        "tests/integration/events/dispatcher/test_expiry.py::test_the_breaker_of_a_host_without_pending_deliveries_is_dropped",
     ),
     Mutation(
         "any number of breakers is remembered",
@@ -172,7 +172,7 @@ MUTATIONS = (
         "jobd/events/delivery/settler.py",
         "min(FULL_ENOUGH, max(1, most // 2))",
         "FULL_ENOUGH",
-        "tests/integration/events/test_dispatcher.py::test_few_workers_do_not_wait_for_a_full_commit",
+        "tests/integration/events/dispatcher/test_dispatcher.py::test_few_workers_do_not_wait_for_a_full_commit",
     ),
     Mutation(
         "a long delivery is read with the one before it",

@@ -8,14 +8,14 @@ MUTATIONS = (
         "jobd/store/tables/settling.py",
         "_last_before(connection, job, before_ms, limit - count)",
         "_last_before(connection, job, before_ms, 1)",
-        "tests/integration/events/test_expiry.py::test_the_batches_are_bounded_and_keep_the_order_of_each_job",
+        "tests/integration/events/dispatcher/test_expiry.py::test_the_batches_are_bounded_and_keep_the_order_of_each_job",
     ),
     Mutation(
         "the age of a delivery after an expired one starts at zero",
         "jobd/store/tables/settling.py",
         "_put_first(connection, {job}, min(from_micros(due_at), at), min(due_seen, seen_ms))",
         "_put_first(connection, {job}, at, seen_ms)",
-        "tests/integration/events/test_expiry.py::test_the_next_deliveries_of_a_job_expire_too",
+        "tests/integration/events/dispatcher/test_expiry.py::test_the_next_deliveries_of_a_job_expire_too",
     ),
     Mutation(
         "deliveries from before the upgrade have the age of all observed time",

@@ -1,6 +1,6 @@
 """Misbehaving receivers, each a real server, against a real jobd process whose database has pending events.
 
-tests/integration/events/test_sender.py tests the sender's handling of single answers.
+tests/integration/events/http/test_sender.py tests the sender's handling of single answers.
 No engine is needed: the jobs have ended, only their events are pending.
 """
 
