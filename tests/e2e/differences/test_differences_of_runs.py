@@ -11,7 +11,7 @@ from typing import Any
 import docker
 import pytest
 
-from tests.e2e.differences import EVENT, READ_AFTER, claim
+from tests.e2e.differences.differences import EVENT, READ_AFTER, claim
 from tests.support.daemon import Daemon, Receiver, until
 
 Uploads = Callable[[], contextlib.AbstractContextManager[str]]

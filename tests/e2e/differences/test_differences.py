@@ -14,11 +14,11 @@ from typing import Any
 import docker
 import pytest
 
-from tests.e2e.differences import EVENT, REFUSED, claim
+from tests.e2e.differences.differences import EVENT, REFUSED, claim
 from tests.support.daemon import Answer, Daemon, Receiver, until
 from tests.support.wire import ChoosingReceiver, connect, exchange, head
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_row_is_run_and_every_claim_has_its_row() -> None:
