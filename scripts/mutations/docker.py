@@ -113,7 +113,7 @@ MUTATIONS = (
         "jobd/docker/mapping/error_table.py",
         '        "sandbox-gone",\n        "passing",',
         '        "sandbox-gone",\n        "final",',
-        "tests/integration/docker/test_sandboxes.py",
+        "tests/integration/docker/sandboxes/test_sandboxes.py",
     ),
     Mutation(
         "a container that is gone unseen is made anew",
@@ -148,7 +148,7 @@ MUTATIONS = (
         "jobd/docker/event_stream.py",
         "        if self._left_at is not None:",
         "        if False:",
-        "tests/integration/docker/test_streams.py::test_missed_events_come_before_connected",
+        "tests/integration/docker/test_hints.py::test_missed_events_come_before_connected",
     ),
     Mutation(
         "a tar that is cut ends in order",

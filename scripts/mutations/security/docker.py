@@ -9,7 +9,7 @@ MUTATIONS = (
         "jobd/docker/sandboxes/pool.py",
         "is_clean = await sandbox.report() == sandbox.fresh",
         "is_clean = bool(await sandbox.report())",
-        "tests/integration/docker/test_sandboxes.py::test_a_sandbox_in_which_a_job_left_a_trace_serves_no_other_job",
+        "tests/integration/docker/sandboxes/test_sandboxes.py::test_a_sandbox_in_which_a_job_left_a_trace_serves_no_other_job",
     ),
     SecurityMutation(
         W,
@@ -25,7 +25,7 @@ MUTATIONS = (
         "jobd/docker/sandboxes/sandbox_spec.py",
         "return not spec.cap_add and spec.runtime is None",
         "return spec.runtime is None",
-        "tests/integration/docker/test_sandboxes.py::test_a_job_that_could_change_the_namespace_has_its_own",
+        "tests/integration/docker/sandboxes/test_sandboxes.py::test_a_job_that_could_change_the_namespace_has_its_own",
     ),
     SecurityMutation(
         W,

@@ -18,7 +18,7 @@ from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.jobs.port.model import JobRef
 from tests.integration.docker.bench import DEADLINE_S, Bench, MakeBench, Until
-from tests.integration.docker.pooled import Pooled
+from tests.integration.docker.sandboxes.pooled import Pooled
 
 
 def sweep(client: docker.DockerClient, instance: str, *, keep_network: bool) -> None:

@@ -9,7 +9,7 @@ import pytest
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.orchestrator import DockerOrchestrator
 from jobd.docker.sandboxes import pool
-from tests.integration.docker.pooled import STAYS, Pooled
+from tests.integration.docker.sandboxes.pooled import STAYS, Pooled
 
 
 async def test_closing_removes_all_sandboxes_without_a_job(pooled: Pooled) -> None:

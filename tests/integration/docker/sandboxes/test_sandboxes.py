@@ -9,7 +9,7 @@ from jobd.docker.containers.exits.exits import NETWORK_LOST
 from jobd.docker.sandboxes import pool
 from jobd.jobs.port.errors import EngineUnavailable
 from tests.integration.docker.bench import MakeBench, Until
-from tests.integration.docker.pooled import STAYS, Pooled
+from tests.integration.docker.sandboxes.pooled import STAYS, Pooled
 
 
 async def test_no_sandbox_is_made_before_the_first_job(make_bench: MakeBench, until: Until) -> None:
