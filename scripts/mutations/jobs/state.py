@@ -9,14 +9,14 @@ MUTATIONS = (
         "jobd/jobs/state/transitions/on_dependency.py",
         "    if error is None:\n",
         "    if True:\n",
-        "tests/integration/jobs/test_dependencies.py::test_a_job_runs_if_its_dependency_ends_as_required_and_else_is_cancelled",
+        "tests/integration/jobs/earlier_jobs/test_dependencies.py::test_a_job_runs_if_its_dependency_ends_as_required_and_else_is_cancelled",
     ),
     Mutation(
         "the end of a dependency while jobd was down is not looked for",
         "jobd/jobs/run/admission.py",
         "                await self._tell_if_ended(awaited.uid)\n",
         "                pass\n",
-        "tests/integration/jobs/test_dependencies.py::test_an_end_while_jobd_is_down_counts",
+        "tests/integration/jobs/earlier_jobs/test_dependencies.py::test_an_end_while_jobd_is_down_counts",
     ),
     Mutation(
         "a start that was answered is believed over an end that was heard since",
