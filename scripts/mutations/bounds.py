@@ -94,6 +94,6 @@ MUTATIONS = (
         "jobd/store/sqlite/database.py",
         "-{CACHE_BYTES // 1024}",
         "-{CACHE_BYTES}",
-        "tests/integration/store/test_database.py::test_pages_beyond_the_cache_are_not_in_memory",
+        "tests/integration/store/sqlite/test_database.py::test_pages_beyond_the_cache_are_not_in_memory",
     ),
 )

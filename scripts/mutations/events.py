@@ -92,7 +92,7 @@ MUTATIONS = (
         "jobd/store/tables/settling.py",
         "            _deliver_late(connection, one)\n",
         "            pass\n",
-        "tests/integration/store/test_outbox.py::test_an_expired_delivery_that_its_receiver_accepts_is_delivered",
+        "tests/integration/store/test_settling.py::test_an_expired_delivery_that_its_receiver_accepts_is_delivered",
     ),
     Mutation(
         "a wall clock that is set ahead makes events older",
