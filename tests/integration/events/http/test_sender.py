@@ -4,8 +4,6 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,31 +16,9 @@ from jobd.events.delivery.policies.response_policy import Answer
 from jobd.events.http import sender as sender_module
 from jobd.events.http.egress import EgressPolicy, EgressRule
 from jobd.events.http.sender import Sender
-from jobd.wire.event import ARTIFACT, encode
+from jobd.wire.event import ARTIFACT
 from jobd.wire.signing import verify_256
-
-KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-BODY = encode(
-    event_id="e-1",
-    type=ARTIFACT,
-    job_id="job-1",
-    job_uid="u-1",
-    timestamp=datetime(2030, 1, 1, tzinfo=UTC),
-    sequence=3,
-    data={"jobId": "job-1", "content": {"big": 2**80, "text": "ü\U0001f600"}},
-)
-
-
-@pytest.fixture
-async def sender() -> AsyncIterator[Sender]:
-    async with Sender(EgressPolicy(EgressRule()), SystemClock(), timeout_s=5) as made:
-        yield made
-
-
-@pytest.fixture
-async def hasty() -> AsyncIterator[Sender]:
-    async with Sender(EgressPolicy(EgressRule()), SystemClock(), timeout_s=0.2) as made:
-        yield made
+from tests.integration.events.http.conftest import BODY, KEY
 
 
 async def test_an_event_arrives_whole_signed_and_readable_by_others(sender: Sender, receivers: Any) -> None:
@@ -246,70 +222,3 @@ async def test_long_urls_are_not_kept(sender: Sender, receivers: Any) -> None:
     assert sender_module._known_target.cache_info().currsize == before
     assert (await sender.send(f"{receiver.url}?short", KEY, "e-1", BODY)).status == 204
     assert sender_module._known_target.cache_info().currsize == before + 1
-
-
-async def answer_of(sender: Sender, url: str, event_id: str = "e-1") -> Answer | None:
-    """The answer to an event that goes over an open connection; None if nothing was sent."""
-    answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-    if not sender.try_send(url, KEY, event_id, BODY, answered.set_result):
-        return None
-    return await answered
-
-
-async def test_over_an_open_connection_the_same_bytes_are_sent_without_a_task(
-    sender: Sender, receivers: Any
-) -> None:
-    receiver = await receivers()
-    assert await answer_of(sender, receiver.url) is None, "no connection is open yet"
-    assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 204
-    tasks = len(asyncio.all_tasks())
-    answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-    assert sender.try_send(receiver.url, KEY, "e-1", BODY, answered.set_result)
-    assert len(asyncio.all_tasks()) == tasks
-    assert await sender_answer(answered) == Answer("answer", 204)
-    first, second = receiver.got
-    unsigned = {"Webhook-Timestamp": "", "Webhook-Signature": ""}
-    assert (second.path, second.body) == (first.path, first.body)
-    assert second.headers | unsigned == first.headers | unsigned
-    assert Webhook(KEY).verify(second.body.decode(), {k.lower(): v for k, v in second.headers.items()})
-    assert await answer_of(sender, receiver.url) == Answer("answer", 204), "the connection is kept"
-
-
-async def sender_answer(answered: "asyncio.Future[Answer]") -> Answer:
-    async with asyncio.timeout(10):
-        return await answered
-
-
-async def test_what_makes_no_request_is_not_sent_over_an_open_connection(
-    sender: Sender, receivers: Any
-) -> None:
-    receiver = await receivers()
-    assert (await sender.send(receiver.url, KEY, "e-1", BODY)).status == 204
-    assert await answer_of(sender, receiver.url, "e-1\r\nX-Evil: 1") is None
-    assert not sender.try_send(receiver.url, KEY, "e-1", b"no event", lambda answer: None)
-    assert not sender.try_send("http://127.1/", KEY, "e-1", BODY, lambda answer: None)
-    assert len(receiver.got) == 1
-    assert await answer_of(sender, receiver.url) == Answer("answer", 204), "the connection is still open"
-
-
-async def test_an_open_connection_that_fails_or_is_silent_says_why(
-    sender: Sender, hasty: Sender, receivers: Any
-) -> None:
-    receiver = await receivers()
-    for one in (sender, hasty):
-        assert (await one.send(receiver.url, KEY, "e-1", BODY)).status == 204
-    silent = asyncio.Event()
-
-    async def wait(request: web.Request) -> web.Response:
-        await silent.wait()
-        return web.Response(status=204)
-
-    receiver.answer = wait
-    late = await answer_of(hasty, receiver.url)
-    assert late is not None
-    assert late.kind == "timeout"
-    answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-    assert sender.try_send(receiver.url, KEY, "e-1", BODY, answered.set_result)
-    await sender.close()
-    assert (await sender_answer(answered)).kind == "network"
-    silent.set()
