@@ -4,9 +4,7 @@ The daemon runs in its own thread, so that tests can start `jobctl` as a program
 """
 
 import asyncio
-import io
 import json
-import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.integration.jobctl.fakes.fake_deliveries import FakeDeliveries
+from tests.integration.jobctl.fakes.fake_files import FakeFiles
 from tests.integration.jobctl.fakes.fake_job import TERMINAL, FakeJob
 from tests.integration.jobctl.fakes.fake_sets import FakeSets
 
@@ -85,12 +85,9 @@ class FakeDaemon:
         app.router.add_post("/v1/{what:queue|groups/[^/]+}/{change:pause|resume}", self._pause)
         app.router.add_get("/v1/queue", self._queue)
         app.router.add_get("/v1/jobs/{id}/logs", self._logs)
-        app.router.add_get("/v1/jobs/{id}/files", self._files)
-        app.router.add_get("/v1/jobs/{id}/deliveries", self._deliveries)
-        app.router.add_post("/v1/deliveries/{id}/replay", self._replay)
-        app.router.add_post("/v1/jobs/{id}/deliveries/replay", self._replay_all)
-        app.router.add_get("/v1/events", self._events)
         self.sets.add_routes(app)
+        FakeFiles(self).add_routes(app)
+        FakeDeliveries(self).add_routes(app)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.UnixSite(self._runner, str(self.socket_path)).start()
@@ -164,7 +161,7 @@ class FakeDaemon:
             request.transport.close()
         return answer
 
-    def _job(self, request: web.Request) -> FakeJob:
+    def job_of(self, request: web.Request) -> FakeJob:
         job = self.jobs.get(request.match_info["id"])
         if job is None:
             text = json.dumps({"error": "no such job", "code": "not-found"})
@@ -187,22 +184,22 @@ class FakeDaemon:
         return web.json_response(page)
 
     async def _show(self, request: web.Request) -> web.Response:
-        return web.json_response(self._job(request).view())
+        return web.json_response(self.job_of(request).view())
 
     async def _delete(self, request: web.Request) -> web.Response:
-        del self.jobs[self._job(request).spec["id"]]
+        del self.jobs[self.job_of(request).spec["id"]]
         self.changed()
         return web.Response(status=204)
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        job = self._job(request)
+        job = self.job_of(request)
         text = await request.text()
         job.cancels.append(json.loads(text) if text else {})
         self.on_cancel(job)
         return web.json_response({"id": job.spec["id"], "status": "cancelling"}, status=202)
 
     async def _pause_job(self, request: web.Request) -> web.Response:
-        job = self._job(request)
+        job = self.job_of(request)
         job.extra["paused"] = request.match_info["change"] == "pause"
         self.pauses.append((request.path, await request.text()))
         return web.json_response(job.view())
@@ -225,7 +222,7 @@ class FakeDaemon:
 
     async def _send_log(self, request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
         self.seen(request)
-        job = self._job(request)
+        job = self.job_of(request)
         if self.unknown_parameter in request.query:
             text = json.dumps(
                 {"error": "unknown parameter", "code": "invalid", "field": self.unknown_parameter}
@@ -259,73 +256,6 @@ class FakeDaemon:
             await news.wait()
         await response.write_eof()
         return response
-
-    async def _files(self, request: web.Request) -> web.StreamResponse:
-        path = request.query["path"]
-        if self.trickle:
-            return await self._send_slowly(request, path)
-        base = path.rstrip("/").rpartition("/")[2] if path != "." else "workspace"
-        found = io.BytesIO()
-        any_file = False
-        with tarfile.open(fileobj=found, mode="w") as archive:
-            for name, content in self._job(request).files.items():
-                inner = name if path == "." else name.removeprefix(path.rstrip("/")).lstrip("/")
-                if path == "." or name == path or name.startswith(path.rstrip("/") + "/"):
-                    any_file = True
-                    info = tarfile.TarInfo(f"{base}/{inner}" if inner else base)
-                    info.size = len(content)
-                    archive.addfile(info, io.BytesIO(content))
-        if not any_file:
-            return web.json_response({"error": f"no file {path!r}", "code": "not-found"}, status=404)
-        return web.Response(body=found.getvalue(), content_type="application/x-tar")
-
-    async def _send_slowly(self, request: web.Request, name: str) -> web.StreamResponse:
-        self._job(request)
-        info = tarfile.TarInfo(name)
-        info.size = 1 << 30
-        response = web.StreamResponse(headers={"Content-Type": "application/x-tar"})
-        await response.prepare(request)
-        try:
-            await response.write(info.tobuf())
-            while True:
-                await response.write(b"x" * 4096)
-                await asyncio.sleep(0.05)
-        except ConnectionError:  # the client has left
-            return response
-
-    async def _deliveries(self, request: web.Request) -> web.Response:
-        entry = {
-            "id": 7,
-            "eventId": "e",
-            "eventType": "orchestrator.job.exit",
-            "state": "parked",
-            "attempts": 3,
-            "lastStatus": 400,
-        }
-        return web.json_response({"deliveries": [entry]})
-
-    async def _replay(self, request: web.Request) -> web.Response:
-        self.seen(request)
-        return web.json_response({"id": int(request.match_info["id"])}, status=202)
-
-    async def _replay_all(self, request: web.Request) -> web.Response:
-        self.seen(request)
-        self._job(request)
-        return web.json_response({"replayed": 3}, status=202)
-
-    async def _events(self, request: web.Request) -> web.Response:
-        data = {"jobId": "a", "exitCode": 3}
-        event = {
-            "type": "orchestrator.job.exit",
-            "id": "e-1",
-            "subject": "a",
-            "time": "2030-01-31T08:00:00Z",
-            "data": data,
-        }
-        return web.Response(
-            body=json.dumps({"seq": 4, "event": event}).encode() + b"\n\n",
-            content_type="application/x-ndjson",
-        )
 
 
 async def _part(part: Any) -> bytes:
