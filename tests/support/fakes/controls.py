@@ -15,10 +15,11 @@ from jobd.jobs.port.model import (
     JobRef,
     Role,
 )
+from tests.support.fakes.containers import Container, Job
 from tests.support.fakes.hints import Hints
 from tests.support.fakes.sidecar import SidecarScript
 from tests.support.fakes.worker import WorkerScript
-from tests.support.fakes.world import Container, Job, World
+from tests.support.fakes.world import World
 
 _TAR_CHUNK = 64 * 1024
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Callable
 import msgspec
 
 from jobd.jobs.port.model import LogBatch, LogCursor, StreamName
+from tests.support.fakes.containers import Container
 from tests.support.fakes.hints import Hints
-from tests.support.fakes.world import Container
 
 
 async def printed(
