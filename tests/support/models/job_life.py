@@ -9,12 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from jobd.jobs.port.model import (
-    EndCause,
     Observation,
-    Usage,
 )
 from jobd.jobs.record.new_record import new_record
-from jobd.jobs.record.parts import Ended, Started, Starting
+from jobd.jobs.record.parts import Ended, Starting
 from jobd.jobs.record.scheduling import Awaited
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.handover import Takeover, Workspace, outputs_only
@@ -22,11 +20,11 @@ from jobd.jobs.state.next_action import AMBIGUOUS_START, next_action
 from jobd.wire import event, report
 from jobd.wire.artifact import Artifact, List, Read, Write
 from jobd.wire.job import Callback, Dependency, JobSpec, Output
-from tests.support.models.job_invariants import RETRIES, JobInvariants, awaited
+from tests.support.models.job_engine_rules import EngineRules
+from tests.support.models.job_invariants import RETRIES, awaited
 from tests.support.models.model_engine import ModelEngine
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
-ENGINE_ERROR_LIMIT_S = 100.0
 
 ARTIFACTS: list[list[Artifact]] = [
     [],
@@ -51,7 +49,7 @@ TAKEOVER = Takeover(
 )
 
 
-class Life(JobInvariants):
+class Life(EngineRules):
     """One job: `turns` runs the supervisor, the other rules are external events. `repeats`: the job repeats an earlier job's outputs alone."""
 
     repeats = False
@@ -136,28 +134,6 @@ class Life(JobInvariants):
             assert isinstance(self.record.worker, Starting)
             assert self.record.worker.in_doubt
 
-    @rule(
-        action=st.sampled_from(["Prepare", "Observe", "StartWorker", "TellSidecar", "Remove"]),
-        seen_s=st.sampled_from([0.0, 5.0, 60.0]),
-    )
-    def the_engine_answers_with_an_error(self, action: str, seen_s: float) -> None:
-        before = self.record
-        self.apply(facts.EngineErred(action, "the disk is full", seen_s, ENGINE_ERROR_LIMIT_S))
-        self.observation = None
-        if before.started_at is not None and not before.worker_over:
-            assert before.end_ordered or self.record == before, "a running worker has its own limit"
-        attempt = self.record.attempt
-        if attempt.number == before.attempt.number and not before.ended and not self.record.worker_over:
-            assert attempt.engine_errors is None or attempt.engine_errors.seconds < ENGINE_ERROR_LIMIT_S
-
-    @rule(action=st.sampled_from(["Prepare", "Observe", "StartWorker", "TellSidecar", "Remove"]))
-    def the_engine_answers_again(self, action: str) -> None:
-        before = self.record
-        self.apply(facts.EngineAnswered(action))
-        errors = before.attempt.engine_errors
-        if errors is not None and errors.action == action and not before.ended:
-            assert self.record.attempt.engine_errors is None
-
     @rule(faults=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=8))
     def turns(self, faults: list[str]) -> None:
         for fault in faults:
@@ -183,35 +159,6 @@ class Life(JobInvariants):
         if box is not None and box.running and not box.said:
             box.said.append(report.Refused(n=1, error="cut"))
             self.engine.end(box, 2, self.engine_now)
-
-    @rule(code=st.sampled_from([0, 1, 137]), oom=st.booleans())
-    def the_worker_ends(self, code: int, oom: bool) -> None:
-        cause = EndCause.OUT_OF_MEMORY if oom and code == 137 else EndCause.OWN_EXIT
-        self.engine.end(self.engine.worker, code, self.engine_now, cause)
-        self.observation = None
-
-    @rule(code=st.sampled_from([0, 1]))
-    def the_sidecar_dies(self, code: int) -> None:
-        self.engine.end(self.engine.sidecar, code, self.engine_now)
-        self.observation = None
-
-    @rule(which=st.sampled_from(["worker", "sidecar"]))
-    def a_user_removes_a_container(self, which: str) -> None:
-        self.engine.drop(which)
-        self.observation = None
-
-    @rule()
-    def the_engine_forgets_its_events(self) -> None:
-        """The engine keeps 256 events."""
-        self.engine.gone = {}
-
-    @rule(late=st.sampled_from(["runs", "ends"]))
-    def a_start_arrives_with_the_removal(self, late: str) -> None:
-        self.late = late
-
-    @rule()
-    def a_start_that_was_lost_arrives_late(self) -> None:
-        self.engine.arrive(self.engine_now)
 
     @rule(seconds=st.sampled_from([0.5, 2, 10, 61, 3700]))
     def time_passes(self, seconds: float) -> None:
@@ -239,25 +186,6 @@ class Life(JobInvariants):
         if before.phase != "queued":
             assert self.record == before
 
-    @rule(code=st.sampled_from([0, 137, 143]), starting=st.booleans())
-    def the_engine_is_stopped(self, code: int, starting: bool) -> None:
-        if starting and self.record.worker is not None:
-            self.engine.refuse_to_start(self.engine.worker)
-        self.engine.stop(code, self.engine_now)
-        self.engine_stopped = True
-        self.observation = None
-
-    @rule(cpu_s=st.floats(0, 1e6), peak=st.integers(1, 1 << 40))
-    def the_worker_is_measured(self, cpu_s: float, peak: int) -> None:
-        before = self.record
-        self.apply(facts.Measured(Usage(cpu_s, peak)))
-        if isinstance(before.worker, Started):
-            assert self.record.usage is not None
-            known = before.usage.memory_peak_bytes if before.usage else 0
-            assert self.record.usage.memory_peak_bytes == max(peak, known)
-        else:
-            assert self.record == before
-
     @rule(seconds=st.sampled_from([-86400.0, -3.0, 3.0, 86400.0]), boots=st.booleans())
     def the_clock_is_set(self, seconds: float, boots: bool) -> None:
         """By hand, or by a boot, after which the offset does not show the clock's step."""
@@ -275,10 +203,6 @@ class Life(JobInvariants):
         )
         self.apply(facts.ClockMoved(f"boot-{self.boots}", self.offset))
         assert self.record.phase == before.phase
-
-    @rule(seconds=st.sampled_from([-86400.0, -0.3, 0.0, 0.3, 86400.0]))
-    def the_engines_clock_is_set(self, seconds: float) -> None:
-        self.skew = timedelta(seconds=seconds)
 
     def time_left(self) -> dict[str, timedelta]:
         if self.record.ended:
