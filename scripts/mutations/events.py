@@ -165,7 +165,7 @@ MUTATIONS = (
         "jobd/events/http/connection.py",
         "if self._loop.time() < self._deadline:",
         "if False:",
-        "tests/unit/jobd/events/http/test_connection.py::test_a_timer_of_an_earlier_exchange_ends_no_later_one",
+        "tests/unit/jobd/events/http/test_exchanges.py::test_a_timer_of_an_earlier_exchange_ends_no_later_one",
     ),
     Mutation(
         "few workers wait for a full commit",
