@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from jobctl.errors import ConnectionLost
-from jobd.wire.view import End
+from jobd.wire.views.log import End
 
 LONGEST_LINE_BYTES = 16 << 20
 

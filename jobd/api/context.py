@@ -22,7 +22,7 @@ from jobd.jobs.log.log_view import LogView
 from jobd.jobs.service import JobService
 from jobd.jobs.sets import SetService
 from jobd.store.tables.rows import Delivery, LogStats
-from jobd.wire.view import Disk, Version
+from jobd.wire.views.daemon import Disk, Version
 
 _PEER_CREDENTIALS = struct.Struct("3i")
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jobd.wire.validation.limits import GROUP_PATTERN, ID_PATTERN, MAX_GROUP, MAX_ID
-from jobd.wire.view import Accepted, DeliveryList, Error, JobList, JobView
+from jobd.wire.views.base import Error
+from jobd.wire.views.deliveries import DeliveryList
+from jobd.wire.views.job import Accepted, JobList, JobView
 
 if TYPE_CHECKING:
     from jobd.api.route import Route

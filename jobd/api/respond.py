@@ -9,7 +9,7 @@ from jobd import errors
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, NoSuchFile
 from jobd.store.errors import NoSuchJob, StaleJob, StoreClosed, StoreError, StoreFull, UnreadableJob
 from jobd.wire.problem import InvalidSpec
-from jobd.wire.view import Error
+from jobd.wire.views.base import Error
 
 _encoder = msgspec.json.Encoder()
 

@@ -2,9 +2,12 @@
 
 from jobd.api.endpoints import deliveries, groups, internal, jobs, probes, retry, sets, streams
 from jobd.api.route import Parameter, Route
-from jobd.wire import view
 from jobd.wire.job import JobSpec
 from jobd.wire.report import InternalReports
+from jobd.wire.views.daemon import Disk, Health, Version
+from jobd.wire.views.deliveries import DeliveryList, DeliveryView, Replayed
+from jobd.wire.views.job import Accepted, JobList, JobView
+from jobd.wire.views.log import LogEnd, LogLine, LogUnfinished
 
 _FLAG = {"type": "string", "enum": ["", "0", "1", "true", "false"]}
 _SEQ = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
@@ -23,7 +26,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs",
         jobs.submit,
         "Submit a job",
-        {202: (view.Accepted,), 200: (view.JobView, jobs.Checked)},
+        {202: (Accepted,), 200: (JobView, jobs.Checked)},
         (409, 413, 415, 429, 503, 507),
         body=JobSpec,
         multipart=True,
@@ -42,7 +45,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs",
         jobs.list_jobs,
         "List jobs, newest first",
-        {200: (view.JobList,)},
+        {200: (JobList,)},
         parameters=(
             Parameter("status", _STATUSES, "comma list of statuses"),
             Parameter("label", {"type": "array", "items": _LABEL}, "key=value; repeat for several"),
@@ -60,7 +63,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}",
         jobs.show,
         "Show a job",
-        {200: (view.JobView,)},
+        {200: (JobView,)},
         (404,),
     ),
     Route(
@@ -76,7 +79,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}/cancel",
         jobs.cancel,
         "End a job, keep its record",
-        {202: (view.Accepted,)},
+        {202: (Accepted,)},
         (404, 409, 413, 415, 507),
         body=jobs.CancelBody,
         body_required=False,
@@ -86,7 +89,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}/retry",
         retry.retry,
         "Run an ended job anew under a new id",
-        {202: (view.Accepted,), 200: (view.JobView,)},
+        {202: (Accepted,), 200: (JobView,)},
         (404, 409, 413, 415, 429, 507),
         body=retry.RetryBody,
         body_required=False,
@@ -97,7 +100,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}/priority",
         jobs.prioritize,
         "Change a waiting job's place in the queue",
-        {200: (view.JobView,)},
+        {200: (JobView,)},
         (404, 409, 413, 415, 507),
         body=jobs.PriorityBody,
         body_required=False,
@@ -108,7 +111,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}/pause",
         jobs.pause,
         "Pause a job: its worker does not start, or stands still",
-        {200: (view.JobView,)},
+        {200: (JobView,)},
         (404, 409, 507),
         response_bytes=2 << 20,
     ),
@@ -117,7 +120,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}/resume",
         jobs.resume,
         "Let a paused job start or run again",
-        {200: (view.JobView,)},
+        {200: (JobView,)},
         (404, 409, 507),
         response_bytes=2 << 20,
     ),
@@ -126,7 +129,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}/logs",
         streams.logs,
         "A job's log; the last frame is {end}",
-        {200: (view.LogLine, view.LogUnfinished, view.LogEnd)},
+        {200: (LogLine, LogUnfinished, LogEnd)},
         (404, 409),
         parameters=(
             _FOLLOW,
@@ -152,7 +155,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}/deliveries",
         deliveries.list_deliveries,
         "A job's deliveries and their states",
-        {200: (view.DeliveryList,)},
+        {200: (DeliveryList,)},
         (404,),
         parameters=(_AFTER, Parameter("limit", _LIMIT, "deliveries a page")),
         response_bytes=1 << 20,
@@ -162,7 +165,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/jobs/{id}/deliveries/replay",
         deliveries.replay_all,
         "Replay a job's parked and abandoned deliveries",
-        {202: (view.Replayed,)},
+        {202: (Replayed,)},
         (404, 507),
     ),
     Route(
@@ -170,7 +173,7 @@ ROUTES: tuple[Route, ...] = (
         "/v1/deliveries/{id}/replay",
         deliveries.replay,
         "Replay one delivery",
-        {202: (view.DeliveryView,)},
+        {202: (DeliveryView,)},
         (404, 507),
     ),
     Route(
@@ -195,14 +198,14 @@ ROUTES: tuple[Route, ...] = (
         "/v1/version",
         probes.version,
         "The daemon, its engine and its settings",
-        {200: (view.Version,)},
+        {200: (Version,)},
     ),
     Route(
         "GET",
         "/v1/disk",
         probes.disk,
         "The disk usage of jobd's data; may take seconds",
-        {200: (view.Disk,)},
+        {200: (Disk,)},
     ),
     Route(
         "POST",
@@ -218,7 +221,7 @@ ROUTES: tuple[Route, ...] = (
         "/livez",
         probes.livez,
         "Liveness: the process and its store work",
-        {200: (view.Health,), 503: (view.Health,)},
+        {200: (Health,), 503: (Health,)},
         open=True,
     ),
     Route(
@@ -226,7 +229,7 @@ ROUTES: tuple[Route, ...] = (
         "/readyz",
         probes.readyz,
         "Readiness: jobd can run jobs now",
-        {200: (view.Health,), 503: (view.Health,)},
+        {200: (Health,), 503: (Health,)},
         open=True,
     ),
     Route("GET", "/openapi.json", probes.openapi, "This document", {200: ()}, response_bytes=256 << 10),

@@ -11,7 +11,7 @@ from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.process.state_folder import StateFolder, sizes
 from jobd.settings.config import Config
 from jobd.store.store import Store
-from jobd.wire.view import Disk, Kept, Version
+from jobd.wire.views.daemon import Disk, Kept, Version
 
 VERSION = version("jobd")
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from jobd.jobs.run.engine_monitor import EngineMonitor
 from jobd.store.errors import StoreError
-from jobd.wire.view import Health
+from jobd.wire.views.daemon import Health
 
 HEALTHY = "healthy"
 STORE_ANSWER_S = 1.0

@@ -14,7 +14,7 @@ from jobd.jobs.admission.scheduling.groups import GroupSettings
 from jobd.jobs.storage import GroupRows
 from jobd.store.tables.rows import GroupRow
 from jobd.wire.validation.names import group_problem
-from jobd.wire.view import GroupView, QueueView
+from jobd.wire.views.queue import GroupView, QueueView
 
 MAX_GROUPS = 1000
 """The most groups with settings."""

@@ -23,7 +23,7 @@ from jobd.jobs.workspace_holds import WorkspaceHolds
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.store.tables.rows import JobRow
 from jobd.wire.report import Report
-from jobd.wire.view import TERMINAL, UNREADABLE, JobList, JobView
+from jobd.wire.views.job import TERMINAL, UNREADABLE, JobList, JobView
 
 VIEWS_AT_ONCE = 100
 """After so many views of a long page the event loop does its other work."""

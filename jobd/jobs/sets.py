@@ -11,8 +11,8 @@ from jobd.jobs.state.facts import CancelRequested
 from jobd.jobs.storage import SetRows
 from jobd.store.tables.rows import SetRow
 from jobd.wire.event import rfc3339
-from jobd.wire.set_view import SetCancelled, SetList, SetView
 from jobd.wire.validation.names import group_problem
+from jobd.wire.views.sets import SetCancelled, SetList, SetView
 
 CANCELS_AT_ONCE = 100
 """So many requests share a commit, and the event loop does its other work between them."""

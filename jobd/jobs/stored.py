@@ -14,7 +14,7 @@ from jobd.store.tables.rows import JobRow
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
 from jobd.wire.validation.names import engine_names
-from jobd.wire.view import UNREADABLE, JobView
+from jobd.wire.views.job import UNREADABLE, JobView
 
 log = logging.getLogger(__name__)
 

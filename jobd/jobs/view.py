@@ -1,6 +1,6 @@
 """A job's view for clients, built from its record. Pure.
 
-Owns the text that says what a job waits for; `wire/view.py` has the models.
+Owns the text that says what a job waits for; `wire/views/job.py` has the models.
 """
 
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from jobd.jobs.record.states import Queued
 from jobd.wire.artifact import Artifact, JobFiles, kind_of
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
-from jobd.wire.view import (
+from jobd.wire.views.job import (
     ArtifactView,
     AttemptView,
     DependencyView,

@@ -1,15 +1,18 @@
 """The types of the values that each command prints with --json.
 
 Owns the table; `outputs` has the types of jobctl itself by subject, and the daemon's types are in
-`jobd.wire.view`. Tests compare them with real output.
+`jobd.wire.views`. Tests compare them with real output.
 """
 
-from jobd.wire import view
-from jobd.wire.set_view import SetView
+from jobd.wire.views.deliveries import DeliveryList
+from jobd.wire.views.job import JobView
+from jobd.wire.views.log import LogEnd
+from jobd.wire.views.queue import GroupView, QueueView
+from jobd.wire.views.sets import SetView
 from scripts.manual.outputs import daemon, events, jobs, queue, views
 
 OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
-    "run": ((jobs.Submitted, views.RunLine, view.LogEnd, SetView), True),
+    "run": ((jobs.Submitted, views.RunLine, LogEnd, SetView), True),
     "run -d": ((jobs.Submitted, jobs.SetSubmitted), False),
     "submit": ((jobs.Submitted, jobs.SetSubmitted), False),
     "sweep": ((SetView,), False),
@@ -17,16 +20,16 @@ OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
     "sweep --dry-run": ((jobs.SetPlanned,), False),
     "sets": ((views.SetsOfList,), False),
     "ls": ((views.JobsOfList,), False),
-    "ls --watch": ((view.JobView,), True),
+    "ls --watch": ((JobView,), True),
     "top": ((views.JobsOfTop,), False),
     "show": ((views.JobsShown,), False),
     "explain": ((views.JobsExplained,), False),
     "logs": ((views.LogLineOf, views.LogEndOf), True),
     "wait": ((jobs.Waited, SetView), True),
     "bump": ((queue.Bumped,), False),
-    "pause": ((view.QueueView, queue.Paused), False),
-    "resume": ((view.QueueView, queue.Resumed), False),
-    "group": ((view.QueueView, view.GroupView, queue.RemovedGroups), False),
+    "pause": ((QueueView, queue.Paused), False),
+    "resume": ((QueueView, queue.Resumed), False),
+    "group": ((QueueView, GroupView, queue.RemovedGroups), False),
     "retry": ((jobs.JobsRetried,), False),
     "cancel": ((jobs.Cancelling,), False),
     "rm": ((jobs.Removed,), False),
@@ -35,7 +38,7 @@ OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
     "fetch": ((jobs.Fetched,), False),
     "validate": ((jobs.Validated,), False),
     "events": ((events.EventLine,), True),
-    "deliveries": ((view.DeliveryList,), False),
+    "deliveries": ((DeliveryList,), False),
     "replay": ((events.Replayed,), False),
     "verify": ((events.Verified,), False),
     "listen": ((events.Received,), True),

@@ -10,7 +10,7 @@ from jobd.api.respond import json_response
 from jobd.errors import NotFound
 from jobd.store.tables.rows import Delivery
 from jobd.wire.event import rfc3339
-from jobd.wire.view import DeliveryList, DeliveryView, Replayed
+from jobd.wire.views.deliveries import DeliveryList, DeliveryView, Replayed
 
 MAX_PAGE = 1000
 

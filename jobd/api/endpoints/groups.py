@@ -11,7 +11,7 @@ from jobd.api.respond import json_response
 from jobd.api.route import Route
 from jobd.errors import InvalidRequest
 from jobd.wire.validation.body import BodyDecoder
-from jobd.wire.view import GroupView, QueueView
+from jobd.wire.views.queue import GroupView, QueueView
 
 MAX_LIMIT = 1_000_000
 

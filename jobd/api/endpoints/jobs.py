@@ -17,7 +17,7 @@ from jobd.jobs.state.facts import CancelRequested
 from jobd.wire.validation.body import BodyDecoder
 from jobd.wire.validation.job_spec import decode_spec
 from jobd.wire.validation.limits import MAX_PRIORITY, MIN_PRIORITY
-from jobd.wire.view import TERMINAL, UNREADABLE, Accepted
+from jobd.wire.views.job import TERMINAL, UNREADABLE, Accepted
 
 STATUSES = frozenset({"accepted", "running", *TERMINAL, UNREADABLE})
 DEFAULT_GRACE_S = 10.0

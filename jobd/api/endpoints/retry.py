@@ -11,7 +11,7 @@ from jobd.api.upload import SubmissionBody, receive_multipart
 from jobd.jobs.admission.resubmission import Resubmission
 from jobd.wire.job import Dependency
 from jobd.wire.validation.body import BodyDecoder
-from jobd.wire.view import Accepted
+from jobd.wire.views.job import Accepted
 
 
 class RetryBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

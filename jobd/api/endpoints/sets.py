@@ -7,7 +7,7 @@ from jobd.api.context import context_of
 from jobd.api.endpoints.jobs import CancelBody, cancel_request
 from jobd.api.respond import json_response
 from jobd.api.route import Parameter, Route
-from jobd.wire.set_view import SetCancelled, SetList, SetView
+from jobd.wire.views.sets import SetCancelled, SetList, SetView
 
 MAX_SETS = 100
 

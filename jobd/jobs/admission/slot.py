@@ -7,7 +7,7 @@ from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.admission.scheduling.dependency_graph import DependencyEnd
 from jobd.jobs.record.record import Record
 from jobd.jobs.record.states import Queued
-from jobd.wire.view import UNREADABLE
+from jobd.wire.views.job import UNREADABLE
 
 
 class Slot:

@@ -16,7 +16,7 @@ from jobd.jobs.state.event_drafts import Draft
 from jobd.store.tables.rows import LogChunk
 from jobd.wire import event
 from jobd.wire.job import JobSpec
-from jobd.wire.view import LogLine
+from jobd.wire.views.log import LogLine
 
 _encoder = msgspec.json.Encoder()
 

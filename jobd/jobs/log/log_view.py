@@ -22,7 +22,7 @@ from jobd.jobs.record.record import Record
 from jobd.jobs.state.transitions.outcome import purged
 from jobd.jobs.storage import Logs
 from jobd.store.tables.rows import LogChunk
-from jobd.wire.view import End, LogEnd, LogLine, LogUnfinished, Unfinished
+from jobd.wire.views.log import End, LogEnd, LogLine, LogUnfinished, Unfinished
 
 READ_BYTES = 64 << 10
 """A page has at least one chunk, however long the chunk is."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from jobd.wire.view import LogLine
+from jobd.wire.views.log import LogLine
 
 PART_BYTES = 64 << 10
 _RAW = b'"raw":'

@@ -13,7 +13,7 @@ from jobd.jobs.record.parts import (
     FailedAttempt,
     OutputState,
 )
-from jobd.wire.view import Phase, Status
+from jobd.wire.views.job import Phase, Status
 
 
 class FlatRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,7 +44,7 @@ from jobd.jobs.record.states import (
     State,
 )
 from jobd.jobs.state.handover import Source, Takeover, Taker
-from jobd.wire.view import Phase, Status
+from jobd.wire.views.job import Phase, Status
 
 # Tuples: an expression `A | B` makes a new type at each call, which takes longer than the check.
 _WITHOUT_SIDECAR = (Queued, Pulling, Done)

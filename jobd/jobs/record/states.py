@@ -23,7 +23,7 @@ from jobd.jobs.record.parts import (
     Starting,
     Stop,
 )
-from jobd.wire.view import Phase
+from jobd.wire.views.job import Phase
 
 
 class Queued(Part, frozen=True, kw_only=True, tag="queued"):

@@ -9,7 +9,7 @@ from jobd.jobs.run.job_state import JobState
 from jobd.jobs.state import facts
 from jobd.jobs.state.transitions.on_dependency import PURGED
 from jobd.store.errors import UnreadableJob
-from jobd.wire.view import UNREADABLE
+from jobd.wire.views.job import UNREADABLE
 
 
 class Admission:

@@ -1,6 +1,6 @@
 """What the commands about the daemon print, and the errors of all commands."""
 
-from jobd.wire import view
+from jobd.wire.views.daemon import Version
 from scripts.manual.outputs.shape import Shape
 
 
@@ -24,7 +24,7 @@ class Versions(Shape, kw_only=True):
     """The versions; `jobd` only where the daemon answered."""
 
     jobctl: str
-    jobd: view.Version | None = None
+    jobd: Version | None = None
 
 
 class Failure(Shape, kw_only=True):

@@ -1,7 +1,8 @@
 """What the commands print that show jobs."""
 
-from jobd.wire import view
-from jobd.wire.set_view import SetView
+from jobd.wire.views.job import JobView
+from jobd.wire.views.log import End, LogLine
+from jobd.wire.views.sets import SetView
 from scripts.manual.outputs.shape import Shape
 
 
@@ -14,11 +15,11 @@ class SetsOfList(Shape, kw_only=True):
 class JobsOfList(Shape, kw_only=True):
     """Jobs, newest first. `more`: the daemon has more jobs than --limit."""
 
-    jobs: list[view.JobView]
+    jobs: list[JobView]
     more: bool
 
 
-class WatchedJob(view.JobView, frozen=True, kw_only=True):
+class WatchedJob(JobView, frozen=True, kw_only=True):
     """An active job. `last_line`: the last line of its log, for the first running jobs."""
 
     last_line: str | None = None
@@ -33,7 +34,7 @@ class JobsOfTop(Shape, kw_only=True):
 class JobsShown(Shape, kw_only=True):
     """The jobs in the order of the arguments; a list also for one job."""
 
-    jobs: list[view.JobView]
+    jobs: list[JobView]
 
 
 class ExplainedJob(Shape, kw_only=True):
@@ -55,7 +56,7 @@ class JobsExplained(Shape, kw_only=True):
     jobs: list[ExplainedJob]
 
 
-class LogLineOf(view.LogLine, frozen=True, kw_only=True):
+class LogLineOf(LogLine, frozen=True, kw_only=True):
     """A line of a job's log."""
 
     id: str
@@ -65,8 +66,8 @@ class LogEndOf(Shape, kw_only=True):
     """The end of a job, after its last line."""
 
     id: str
-    end: view.End
+    end: End
 
 
-class RunLine(view.LogLine, frozen=True, kw_only=True):
+class RunLine(LogLine, frozen=True, kw_only=True):
     """A line of the job's log. `time` and `stream` are always present."""

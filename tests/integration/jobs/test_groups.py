@@ -7,7 +7,7 @@ import pytest
 
 from jobd.errors import Conflict, InvalidRequest, NotFound
 from jobd.jobs import groups
-from jobd.wire.view import GroupView
+from jobd.wire.views.queue import GroupView
 from tests.support.fakes.worker import WorkerScript
 
 

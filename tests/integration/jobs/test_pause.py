@@ -7,7 +7,7 @@ import pytest
 
 from jobd.errors import Conflict, NotFound
 from jobd.jobs.state import facts, freezing
-from jobd.wire.view import GroupView
+from jobd.wire.views.queue import GroupView
 from tests.support.fakes.worker import WorkerScript
 
 RUNS_S = 30.0

@@ -11,7 +11,7 @@ from jobd.jobs.state import facts
 from jobd.jobs.state.step import Step
 from jobd.jobs.state.transitions.outcome import DEPENDENCY, worker_never_ran
 from jobd.wire.job import Condition, JobSpec
-from jobd.wire.view import TERMINAL
+from jobd.wire.views.job import TERMINAL
 
 PURGED = "purged"
 """The status of a dependency whose record was removed since its end: how the job ended is unknown."""

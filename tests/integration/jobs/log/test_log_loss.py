@@ -11,7 +11,7 @@ from jobd.jobs.port.model import JobRef
 from jobd.jobs.record.record_form import decode_record
 from jobd.wire.artifact import Read, Write
 from jobd.wire.job import JobSpec
-from jobd.wire.view import LogLine
+from jobd.wire.views.log import LogLine
 from tests.support.fakes.worker import WorkerScript
 
 STAYS = WorkerScript(lines=["one"], runs_s=None)

@@ -10,7 +10,7 @@ import pytest
 from jobd.jobs.log import log_view
 from jobd.jobs.log.log_view import LogQuery, LogView, cut
 from jobd.store.tables.rows import LogChunk
-from jobd.wire.view import LogLine
+from jobd.wire.views.log import LogLine
 from tests.support.stored_log import DEADLINE_S, FOLLOW, Log
 
 

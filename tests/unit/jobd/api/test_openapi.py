@@ -8,7 +8,8 @@ from jobd.api.openapi import document
 from jobd.api.route import Parameter, Route
 from jobd.api.routes import ROUTES
 from jobd.wire.job import JobSpec
-from jobd.wire.view import Accepted, DeliveryList, JobList, JobView
+from jobd.wire.views.deliveries import DeliveryList
+from jobd.wire.views.job import Accepted, JobList, JobView
 
 CREATES = {("PUT", "/v1/groups/{name}")}
 """The operations with an id that make what does not exist."""

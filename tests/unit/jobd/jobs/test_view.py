@@ -9,7 +9,7 @@ from jobd.jobs.admission.scheduling.waits import Wait, WaitReason
 from jobd.jobs.state import facts
 from jobd.jobs.view import view_of
 from jobd.wire import report
-from jobd.wire.view import ArtifactView, AttemptView, JobView, LimitsView
+from jobd.wire.views.job import ArtifactView, AttemptView, JobView, LimitsView
 
 Job = Callable[..., Any]
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from jobctl.commands.views.show import described
-from jobd.wire.view import DependencyView, JobView, LimitsView
+from jobd.wire.views.job import DependencyView, JobView, LimitsView
 
 NOW = datetime(2030, 1, 31, 8, tzinfo=UTC)
 

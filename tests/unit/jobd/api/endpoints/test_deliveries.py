@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from jobd.api.endpoints.deliveries import view
 from jobd.store.tables.rows import Delivery
-from jobd.wire.view import DeliveryView
+from jobd.wire.views.deliveries import DeliveryView
 
 AT = datetime(2030, 1, 31, 12, 0, 0, 5, tzinfo=UTC)
 PENDING = Delivery(

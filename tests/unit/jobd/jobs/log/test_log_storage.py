@@ -16,7 +16,7 @@ from jobd.jobs.record.record import Record
 from jobd.jobs.record.record_form import decode_record, encode_record
 from jobd.jobs.state.event_drafts import Draft
 from jobd.wire.job import JobSpec
-from jobd.wire.view import LogLine
+from jobd.wire.views.log import LogLine
 from tests.support.fakes.clock import FakeClock
 
 MUCH = 1 << 20

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobd.jobs.log.stored_frames import PART_BYTES, decode_frame, encode_frame, wire_parts
-from jobd.wire.view import LogLine
+from jobd.wire.views.log import LogLine
 
 
 def line_of(raw: bytes, seq: int = 1, *, unterminated: bool = False) -> LogLine:

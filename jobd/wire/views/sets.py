@@ -1,6 +1,6 @@
 """The types of the API's responses about sets of jobs."""
 
-from jobd.wire.view import View
+from jobd.wire.views.base import View
 
 
 class SetView(View, frozen=True, kw_only=True):

@@ -5,19 +5,10 @@ from typing import get_args
 
 import msgspec
 
-from jobd.wire.view import (
-    TERMINAL,
-    Accepted,
-    End,
-    Error,
-    Health,
-    JobList,
-    JobView,
-    LogEnd,
-    LogLine,
-    Phase,
-    Status,
-)
+from jobd.wire.views.base import Error
+from jobd.wire.views.daemon import Health
+from jobd.wire.views.job import TERMINAL, Accepted, JobList, JobView, Phase, Status
+from jobd.wire.views.log import End, LogEnd, LogLine
 
 
 def shown(answer: object) -> object:
