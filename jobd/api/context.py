@@ -21,7 +21,8 @@ from jobd.jobs.groups import GroupService
 from jobd.jobs.log.log_view import LogView
 from jobd.jobs.service import JobService
 from jobd.jobs.sets import SetService
-from jobd.store.tables.rows import Delivery, LogStats
+from jobd.store.tables.delivery_rows import Delivery
+from jobd.store.tables.rows import LogStats
 from jobd.wire.views.daemon import Disk, Version
 
 _PEER_CREDENTIALS = struct.Struct("3i")

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from jobd.store.tables.delivery_rows import Due
 from jobd.store.tables.rows import (
-    Due,
     EndedPage,
     GroupRow,
     JobPage,

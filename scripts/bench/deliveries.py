@@ -29,7 +29,8 @@ from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.http.egress import EgressPolicy, EgressRule
 from jobd.events.http.sender import Sender
 from jobd.store.store import Store
-from jobd.store.tables.rows import Callback, Due, JobRow, NewEvent, Transition
+from jobd.store.tables.delivery_rows import Due
+from jobd.store.tables.rows import Callback, JobRow, NewEvent, Transition
 from jobd.wire.event import LOG, binding_headers, encode
 from jobd.wire.signing import signature_headers
 from scripts.bench.pairs import Budget, Result, measure

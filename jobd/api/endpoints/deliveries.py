@@ -8,7 +8,7 @@ from jobd.api.body import Parameters
 from jobd.api.context import context_of
 from jobd.api.respond import json_response
 from jobd.errors import NotFound
-from jobd.store.tables.rows import Delivery
+from jobd.store.tables.delivery_rows import Delivery
 from jobd.wire.event import rfc3339
 from jobd.wire.views.deliveries import DeliveryList, DeliveryView, Replayed
 

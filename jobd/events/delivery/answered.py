@@ -10,7 +10,7 @@ from typing import Self
 import msgspec
 
 from jobd.events.delivery.policies.response_policy import Answer
-from jobd.store.tables.rows import Due, Settlement
+from jobd.store.tables.delivery_rows import Due, Settlement
 
 
 class Answered(msgspec.Struct, frozen=True):

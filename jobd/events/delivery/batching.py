@@ -15,7 +15,7 @@ from jobd.budget import BudgetExhausted, ByteBudget
 from jobd.clock import Clock
 from jobd.events.delivery.settler import STORE_PAUSE_S
 from jobd.store.errors import StoreClosed, StoreFailed
-from jobd.store.tables.rows import Due
+from jobd.store.tables.delivery_rows import Due
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from jobd.events.delivery.answered import Answered
 from jobd.events.delivery.observer import DeliveryObserver
 from jobd.events.delivery.policies.breaker import State
-from jobd.store.tables.rows import Settled
+from jobd.store.tables.delivery_rows import Settled
 
 log = logging.getLogger(__name__)
 

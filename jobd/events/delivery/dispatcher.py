@@ -38,7 +38,7 @@ from jobd.events.delivery.queues.work_queue import Taken, WorkQueue
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.events.delivery.settler import SettlementStore, Settler
 from jobd.events.delivery.workers import EventSender, Workers
-from jobd.store.tables.rows import Delivery, Due, Settled
+from jobd.store.tables.delivery_rows import Delivery, Due, Settled
 
 
 class Outbox(PolledOutbox, StoredBodies, SettlementStore, ExpiringOutbox, Protocol):

@@ -14,7 +14,7 @@ from typing import Protocol
 from jobd.clock import Clock, wait_for
 from jobd.events.delivery.answered import Answered
 from jobd.store.errors import StoreClosed, StoreFailed
-from jobd.store.tables.rows import Settled, Settlement
+from jobd.store.tables.delivery_rows import Settled, Settlement
 
 log = logging.getLogger(__name__)
 

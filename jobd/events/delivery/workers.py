@@ -16,7 +16,7 @@ from jobd.events.delivery.batching import Batching
 from jobd.events.delivery.observer import DeliveryObserver
 from jobd.events.delivery.policies.response_policy import Answer, refuses_batch
 from jobd.events.delivery.queues.work_queue import Taken, WorkQueue
-from jobd.store.tables.rows import Due
+from jobd.store.tables.delivery_rows import Due
 from jobd.wire.event import batch_body
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from functools import partial
 from jobd.clock import Clock
 from jobd.store.stores.connections import Connections
 from jobd.store.tables import observed_time, outbox, settling
-from jobd.store.tables.rows import Delivery, DestinationDue, Due, Settled, Settlement
+from jobd.store.tables.delivery_rows import Delivery, DestinationDue, Due, Settled, Settlement
 
 SAVE_MS = 1000
 """A settlement stores the observed time if it was not stored for so long: after a power failure a stored due time is ahead of the clock

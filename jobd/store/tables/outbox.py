@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from jobd.store.sqlite.checks import checksum, fits
 from jobd.store.sqlite.timestamps import from_micros, optional_time, to_micros
-from jobd.store.tables.rows import Callback, Delivery, DestinationDue, Due, StoredEvent
+from jobd.store.tables.delivery_rows import Delivery, DestinationDue, Due
+from jobd.store.tables.rows import Callback, StoredEvent
 
 INLINE_BYTES = 16 * 1024
 """Bodies up to this length are read with their row; longer ones when their turn comes."""

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from jobd.store.sqlite.timestamps import from_micros, to_micros
 from jobd.store.tables import outbox
+from jobd.store.tables.delivery_rows import Delivery, Settled, Settlement
 from jobd.store.tables.outbox import due_by_id
-from jobd.store.tables.rows import Delivery, Settled, Settlement
 
 T = TypeVar("T")
 

@@ -13,7 +13,8 @@ from jobd.budget import ByteBudget
 from jobd.events import feed as feeds
 from jobd.events.feed import Feed
 from jobd.store.store import Store
-from jobd.store.tables.rows import Settlement, StoredEvent
+from jobd.store.tables.delivery_rows import Settlement
+from jobd.store.tables.rows import StoredEvent
 
 URL = "http://a.test/"
 BUDGET = 1 << 20

@@ -19,7 +19,7 @@ from jobd.events.delivery.queues.work_queue import UNSETTLED_PER_WORKER
 from jobd.events.delivery.settings import DispatcherSettings
 from jobd.store.errors import StoreFull
 from jobd.store.store import Store
-from jobd.store.tables.rows import Due
+from jobd.store.tables.delivery_rows import Due
 from tests.support.fakes.clock import FakeClock
 from tests.support.fakes.sender import ConnectedSender
 

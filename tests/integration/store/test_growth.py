@@ -11,8 +11,9 @@ import pytest
 
 from jobd.store.sqlite import database
 from jobd.store.tables import events, logs, maintenance, outbox, settling, transitions
+from jobd.store.tables.delivery_rows import Settlement
 from jobd.store.tables.jobs import jobs
-from jobd.store.tables.rows import LogChunk, Settlement, Transition
+from jobd.store.tables.rows import LogChunk, Transition
 from tests.integration.store.conftest import START, Make
 
 Work = Callable[[sqlite3.Connection, Make, int], Any]

@@ -11,7 +11,8 @@ import pytest
 
 from jobd.store.errors import IdTaken, NoSuchJob, StaleJob
 from jobd.store.store import Store
-from jobd.store.tables.rows import LogChunk, LogStats, Settlement, Transition
+from jobd.store.tables.delivery_rows import Settlement
+from jobd.store.tables.rows import LogChunk, LogStats, Transition
 from tests.support.fakes.clock import FakeClock
 
 

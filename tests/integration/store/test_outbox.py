@@ -12,7 +12,8 @@ import pytest
 
 from jobd.store.errors import DeliveriesPending
 from jobd.store.store import Store
-from jobd.store.tables.rows import Settlement, Transition
+from jobd.store.tables.delivery_rows import Settlement
+from jobd.store.tables.rows import Transition
 from tests.support.fakes.clock import FakeClock
 
 LANE = "http://127.0.0.1:1"

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from jobd.store.store import Store
-from jobd.store.tables.rows import Settlement, Transition
+from jobd.store.tables.delivery_rows import Settlement
+from jobd.store.tables.rows import Transition
 from tests.integration.store.test_outbox import LANE, due_ids
 from tests.support.fakes.clock import FakeClock
 

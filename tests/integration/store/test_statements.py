@@ -19,8 +19,9 @@ import pytest
 from jobd.store.errors import DeliveriesPending, IdTaken, NoSuchJob, StaleJob
 from jobd.store.sqlite import database
 from jobd.store.tables import events, groups, logs, maintenance, observed_time, outbox, settling, transitions
+from jobd.store.tables.delivery_rows import Outcome, Settlement
 from jobd.store.tables.jobs import job_changes, jobs, listing, sets
-from jobd.store.tables.rows import GroupRow, LogChunk, Outcome, Settlement, Transition
+from jobd.store.tables.rows import GroupRow, LogChunk, Transition
 from tests.integration.store.conftest import START, Make
 from tests.support.fakes.clock import FakeClock
 

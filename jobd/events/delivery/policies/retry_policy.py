@@ -18,7 +18,7 @@ from math import ceil
 
 from jobd.events.delivery.policies.response_policy import Abandon, Answer, Decision, Delivered, Park
 from jobd.events.delivery.settings import DispatcherSettings
-from jobd.store.tables.rows import Due, Outcome, Settlement
+from jobd.store.tables.delivery_rows import Due, Outcome, Settlement
 
 _LARGEST_POWER = 60
 """2.0 to a much larger power overflows a float."""

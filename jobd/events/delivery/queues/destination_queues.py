@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from jobd.events.delivery.answered import Answered
-from jobd.store.tables.rows import Due
+from jobd.store.tables.delivery_rows import Due
 
 INLINE_BUDGET_BYTES = 8 << 20
 """Bytes of all bodies in memory; jobd reads further bodies when it sends them."""

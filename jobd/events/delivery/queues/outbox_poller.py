@@ -17,7 +17,7 @@ from jobd.events.delivery.queues.poll_schedule import PollSchedule
 from jobd.events.delivery.queues.work_queue import WorkQueue
 from jobd.events.delivery.settler import STORE_PAUSE_S
 from jobd.store.errors import StoreClosed, StoreFailed
-from jobd.store.tables.rows import DestinationDue, Due
+from jobd.store.tables.delivery_rows import DestinationDue, Due
 
 log = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ from jobd.clock import Clock, wait_for
 from jobd.events.delivery.answered import Answered
 from jobd.events.delivery.policies.breaker import Breaker, Breakers, Host, Ticket
 from jobd.events.delivery.queues.destination_queues import DestinationQueues
-from jobd.store.tables.rows import Due
+from jobd.store.tables.delivery_rows import Due
 
 UNSETTLED_PER_WORKER = 32
 """Answers per worker that may wait for their commit: beyond that nothing is sent until the store has caught up. A crash repeats at

@@ -7,7 +7,7 @@ from typing import Any
 
 from jobd.events.delivery.policies.response_policy import Answer
 from jobd.store.errors import StoreFull
-from jobd.store.tables.rows import Settlement
+from jobd.store.tables.delivery_rows import Settlement
 from tests.support.delivery.delivery_rig import DOWN, OK, A, B
 
 

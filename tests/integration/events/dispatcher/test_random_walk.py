@@ -10,7 +10,7 @@ from jobd.events.delivery.dispatcher import Dispatcher
 from jobd.events.delivery.policies.response_policy import Answer
 from jobd.events.delivery.queues.work_queue import Taken
 from jobd.events.delivery.workers import Workers
-from jobd.store.tables.rows import Due
+from jobd.store.tables.delivery_rows import Due
 from tests.support.delivery.delivery_walk import Walk, check, walked
 
 

@@ -12,7 +12,7 @@ from jobd.jobs.port.errors import EngineUnavailable, RefusedByEngine
 from jobd.jobs.port.model import MAX_UID, JobRef, WorkOrder
 from jobd.jobs.record.record import Record
 from jobd.jobs.retention import orphans, retention
-from jobd.store.tables.rows import Settlement
+from jobd.store.tables.delivery_rows import Settlement
 from jobd.wire.job import Callback, JobSpec
 from tests.support.fakes.worker import WorkerScript
 from tests.support.progress import Progress

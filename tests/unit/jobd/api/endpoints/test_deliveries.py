@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from jobd.api.endpoints.deliveries import view
-from jobd.store.tables.rows import Delivery
+from jobd.store.tables.delivery_rows import Delivery
 from jobd.wire.views.deliveries import DeliveryView
 
 AT = datetime(2030, 1, 31, 12, 0, 0, 5, tzinfo=UTC)

@@ -14,7 +14,7 @@ from jobd.events.delivery.policies.response_policy import Answer
 from jobd.events.delivery.queues.destination_queues import DestinationQueues
 from jobd.events.delivery.queues.work_queue import Taken, WorkQueue
 from jobd.events.delivery.workers import Workers
-from jobd.store.tables.rows import Due
+from jobd.store.tables.delivery_rows import Due
 from tests.support.fakes.clock import FakeClock
 from tests.unit.jobd.events.delivery.queues.test_destination_queues import due
 

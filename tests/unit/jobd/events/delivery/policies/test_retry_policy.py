@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from jobd.events.delivery.policies.response_policy import Abandon, Answer, Delivered, Park, Retry
 from jobd.events.delivery.policies.retry_policy import backoff_bound_s, backoff_s, settlement
 from jobd.events.delivery.settings import DispatcherSettings
-from jobd.store.tables.rows import Settlement
+from jobd.store.tables.delivery_rows import Settlement
 from tests.unit.jobd.events.delivery.queues.test_destination_queues import NOW, due
 
 SETTINGS = DispatcherSettings(initial_backoff_s=1, max_backoff_s=8, max_retries=2, max_requeues=1)

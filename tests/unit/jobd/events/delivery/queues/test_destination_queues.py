@@ -14,7 +14,7 @@ from jobd.events.delivery.queues.destination_queues import (
     TEXT_BYTES_BEHIND,
     DestinationQueues,
 )
-from jobd.store.tables.rows import Due
+from jobd.store.tables.delivery_rows import Due
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from jobd.events.delivery.queues.destination_queues import DestinationQueues
 from jobd.events.delivery.queues.outbox_poller import MAX_NOTIFIED, OutboxPoller
 from jobd.events.delivery.queues.poll_schedule import MAX_DESTINATIONS, PollSchedule
 from jobd.events.delivery.queues.work_queue import WorkQueue
-from jobd.store.tables.rows import DestinationDue, Due
+from jobd.store.tables.delivery_rows import DestinationDue, Due
 from tests.support.fakes.clock import FakeClock
 from tests.unit.jobd.events.delivery.queues.test_destination_queues import due
 
