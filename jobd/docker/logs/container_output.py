@@ -18,6 +18,7 @@ from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, Role, StreamName
 
 _BUFFER_BYTES = 64 * 1024
 _ALIVE = ("running", "paused", "restarting")
+_NOT_ENDED = (*_ALIVE, "created")
 
 
 class ContainerOutput:
@@ -73,8 +74,8 @@ class ContainerOutput:
     async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
         """Yields what the worker prints from now on; see `port.protocols.WorkerOutput`.
 
-        The engine attaches the connection before its answer. An engine that dies closes the connection as at the worker's end: only if
-        the engine answers after that, the output is complete. Source: Docker Engine API, ContainerAttach.
+        The engine attaches the connection before its answer. A connection that breaks may end as at the worker's end: the output has
+        ended only if the worker has. Source: Docker Engine API, ContainerAttach.
         """
         container_id = await self._ids.of(ref, "worker")
         if container_id is None:
@@ -85,7 +86,7 @@ class ContainerOutput:
             async with self._engine.streams.open(
                 "POST", path, params=params, silence_s=None, buffer_bytes=_BUFFER_BYTES
             ) as body:
-                yield self._pieces(body)
+                yield self._pieces(ref, body)
         except Refusal as error:
             if error.status in (404, 409):
                 self._ids.forget(ref, "worker")
@@ -96,12 +97,11 @@ class ContainerOutput:
         except DamagedLog as error:
             raise EngineUnavailable(f"cannot read the output of job {ref.id}: {error}") from error
 
-    async def _pieces(self, body: Body) -> AsyncIterator[tuple[StreamName, bytes]]:
+    async def _pieces(self, ref: JobRef, body: Body) -> AsyncIterator[tuple[StreamName, bytes]]:
         frames = Frames()
         async for chunk in body.chunks():
             for piece in frames.feed(chunk):
                 yield piece
-        if frames.cut:
+        now = await self._ids.inspect(ref, "worker")
+        if frames.cut or (now is not None and now.state.status in _NOT_ENDED):
             raise EngineUnavailable("the worker's output was cut")
-        async with self._engine.streams.open("GET", "/_ping", silence_s=self._engine.timeouts.connect_s):
-            pass

@@ -41,8 +41,6 @@ class LiveOutput:
     def __init__(self, seq: int | None, notify: Callable[[], None]) -> None:
         self.ended = asyncio.Event()
         """Set once no more bytes come."""
-        self.all_stored = asyncio.Event()
-        """Set while the job's log has every byte of the worker's whole output."""
         self._complete = False
         self._seq = seq
         self._notify = notify
@@ -78,20 +76,15 @@ class LiveOutput:
             if not self._buffers[stream].store(b"".join(logged)):
                 self.lose()
                 return
-        self._compare_with_log()
 
     def lose(self) -> None:
-        """The log and the output differ: from now on readers get no unfinished line, and the output does not show whether the log
-        is complete.
-        """
+        """The log and the output differ: from now on readers get no unfinished line."""
         self._seq = None
-        self.all_stored.clear()
 
     def end(self) -> None:
         """The worker has ended, and all of its output has arrived."""
         self._complete = True
         self.ended.set()
-        self._compare_with_log()
 
     def close(self) -> None:
         """The connection broke, or no reader needs the output any more. Repeats safely."""
@@ -99,21 +92,6 @@ class LiveOutput:
         self.ended.set()
         if self._flush_timer is not None:
             self._flush_timer.cancel()
-
-    @property
-    def may_be_all_stored(self) -> bool:
-        """False if lines in the log will not show that the log is complete: bytes are unknown, or follow the last newline."""
-        ends = [buffer.data[-1:] for buffer in self._buffers.values() if buffer.left]
-        return self._seq is not None and not (self._complete and any(end != b"\n" for end in ends))
-
-    def _compare_with_log(self) -> None:
-        if not self._complete or self._seq is None:
-            return
-        left = [buffer.left for buffer in self._buffers.values()]
-        if min(left) < 0:
-            self.lose()  # the worker has printed more than this output
-        elif not any(left):
-            self.all_stored.set()
 
     def unfinished(self, seq: int, seen: dict[StreamName, int]) -> Iterator[Unfinished]:
         """Yields the bytes that are new to a reader who has the log up to line `seq` and each stream up to the offset in `seen`."""
@@ -155,11 +133,6 @@ class _Buffer:
         self.start = 0
         self.stored = 0
         self.flushed = 0
-
-    @property
-    def left(self) -> int:
-        """How many bytes the log lacks; less than 0 if the log has more bytes than have arrived."""
-        return self.start + len(self.data) - self.stored
 
     def append(self, data: bytes) -> None:
         self.data += data

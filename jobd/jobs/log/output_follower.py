@@ -16,8 +16,6 @@ from jobd.jobs.port.protocols import WorkerOutput
 
 ATTACH_LIMIT_S = 2.0
 """The worker's start waits no longer for the connection."""
-ALL_STORED_LIMIT_S = 0.1
-"""The last lines arrive within milliseconds of the worker's end, if the engine sends them before it removes the worker's network."""
 END_LIMIT_S = 5.0
 """The output of an ended worker ends a moment after the worker."""
 
@@ -68,15 +66,6 @@ class OutputFollower:
                 await task
         if output is not None:
             self._outputs.drop(self._uid, output)
-
-    async def is_all_stored(self) -> bool:
-        """Returns whether the job's log has all that the ended worker has printed; waits a moment for the last lines."""
-        output = self._output
-        if output is not None and output.may_be_all_stored:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ALL_STORED_LIMIT_S):
-                    await output.all_stored.wait()
-        return output is not None and output.all_stored.is_set()
 
     async def resolve_newlines(self, lines: Sequence[RawLine]) -> Sequence[RawLine]:
         """Returns the lines, with `newline` set where the log leaves it open: as the output ended, or, if that is unknown, with a newline

@@ -41,7 +41,6 @@ class Execution:
         self._observed_state = observed_state
         self._engine = engine
         self._deps = deps
-        self._end_is_from_event = False
         """The engine has sent the event of the worker's end: it had read the worker's output to its end before that."""
         reports = SidecarReports(job_state.take_reports, lambda: job_state.record.id)
         self._reports = follow_reports(engine, deps.clock, lambda: job_state.ref, reports)
@@ -82,7 +81,6 @@ class Execution:
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return
-        self._end_is_from_event = False
         # Attaching waits for the engine, the commit waits for the disk.
         following = asyncio.ensure_future(self._output.attach(job_state.record.log.seq))
         try:
@@ -150,7 +148,6 @@ class Execution:
             and job_state.record.phase == "running"
             and job_state.record.started_at is not None
         ):
-            self._end_is_from_event = True
             await job_state.apply(facts.Observed(Observation(died, None)))
             return
         hints_before = observed_state.hint_count
@@ -214,10 +211,6 @@ class Execution:
         await self._output.stop()
 
     async def _read_log_to_end(self) -> None:
-        if self._end_is_from_event and await self._output.is_all_stored():
-            # The engine would answer a request for the log only once it has removed the worker's network.
-            await self._logs.stop()
-            return
         missing = await self._logs.drain()
         if missing is not None:
             await self._job_state.mark_log(missing)

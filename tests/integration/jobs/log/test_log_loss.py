@@ -176,32 +176,3 @@ async def test_reports_lost_with_their_sidecar_fail_the_job(system: Any) -> None
     record = await system.ended(record, tick_s=0.5)
     assert (record.status, record.reason) == ("failed", "output-failed")
     assert "removed" in (record.error or "")
-
-
-@pytest.mark.parametrize(
-    ("worker", "disturb", "marks"),
-    [
-        (STAYS, None, []),
-        (WorkerScript(runs_s=None), None, []),
-        (UNFINISHED, None, [("", UNREADABLE)]),
-        (STAYS, "restart", [("", UNREADABLE)]),
-        (STAYS, "no facts", [("", UNREADABLE)]),
-    ],
-)
-async def test_a_log_that_has_the_whole_output_is_not_read_again(
-    system: Any, worker: WorkerScript, disturb: str | None, marks: list[tuple[str, str]]
-) -> None:
-    """The engine does not return the log after the worker's end: without a further read, the log has no mark."""
-    system.engine.workers["a"] = worker
-    system.engine.hints_say_all = disturb != "no facts"
-    record = await system.submit()
-    record = await system.until(
-        record, lambda now: now.status == "running" and now.log.seq == len(worker.lines)
-    )
-    system.engine.unreadable_logs.add("worker")
-    if disturb == "restart":
-        await system.restart()
-    system.engine.end("a", "worker", 0)
-    record = await system.ended(record, tick_s=READ_LIMIT_S / 10)
-    assert record.status == "completed"
-    assert await stored(system, record.uid) == [*((line, None) for line in worker.lines), *marks]

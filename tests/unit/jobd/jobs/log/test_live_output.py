@@ -140,30 +140,6 @@ async def test_the_end_of_a_last_line_is_known_once_the_output_is_complete() -> 
     assert one.output.ends_with(line(b"x" * 20_000, "stderr", newline=None)) is None
 
 
-async def test_a_log_with_more_than_the_whole_output_does_not_count_as_all_stored() -> None:
-    """The connection ended before the worker, as at a restart of the engine."""
-    one = Worker()
-    await one.print(b"one\n")
-    one.log(line(b"one\n"))
-    one.output.end()
-    assert one.output.all_stored.is_set()
-    one.log(line(b"two\n"))
-    assert (one.output.all_stored.is_set(), one.output.may_be_all_stored) == (False, False)
-    ahead = Worker()
-    ahead.log(line(b"one\n"), line(b"two\n"))
-    await ahead.print(b"one\n")
-    ahead.output.end()
-    assert (ahead.output.all_stored.is_set(), ahead.output.may_be_all_stored) == (False, False)
-
-
-async def test_a_lost_output_is_not_all_stored() -> None:
-    one = Worker()
-    one.output.end()
-    assert one.output.all_stored.is_set()
-    one.output.lose()
-    assert (one.output.all_stored.is_set(), one.output.may_be_all_stored) == (False, False)
-
-
 async def test_an_output_that_broke_off_shows_nothing() -> None:
     one = Worker()
     await one.print(b"x" * 100)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobd.jobs.log import output_follower
-from jobd.jobs.log.live_output import LiveOutputs
+from jobd.jobs.log.live_output import FLUSH_DELAY_S, LiveOutputs
 from jobd.jobs.log.output_follower import OutputFollower
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import JobRef, RawLine, StreamName
@@ -121,34 +121,19 @@ async def test_an_output_is_registered_while_it_is_followed() -> None:
     await one.stop()
 
 
-async def end_with_all_stored(engine: Engine, outputs: LiveOutputs) -> None:
-    """The output ends, and the log has its only line."""
+async def test_an_output_that_ends_while_the_worker_runs_shows_nothing_unfinished() -> None:
+    engine, outputs = Engine(b"a"), LiveOutputs()
+    one = follower(engine, outputs)
+    await one.attach(0)
     output = outputs.of("u")
     assert output is not None
     engine.go.set()
     async with asyncio.timeout(60):
         await output.ended.wait()
-    output.stored([RawLine("stdout", "t", "a")], 1, 1)
-
-
-async def test_an_output_that_ends_while_the_worker_runs_is_not_the_whole_output() -> None:
-    engine, outputs = Engine(b"a\n"), LiveOutputs()
-    one = follower(engine, outputs)
-    await one.attach(0)
-    await end_with_all_stored(engine, outputs)
-    assert await one.is_all_stored()
     await one.attach_late()
-    assert not await one.is_all_stored()
-    await one.stop()
-
-
-async def test_an_observation_of_the_running_worker_leaves_its_output_known() -> None:
-    engine, outputs = Engine(b"a\n"), LiveOutputs()
-    one = follower(engine, outputs)
-    await one.attach(0)
-    await one.attach_late()
-    await end_with_all_stored(engine, outputs)
-    assert await one.is_all_stored()
+    output.append("stdout", b"b")
+    await asyncio.sleep(2 * FLUSH_DELAY_S)
+    assert list(output.unfinished(0, {})) == []
     await one.stop()
 
 
