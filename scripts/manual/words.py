@@ -93,8 +93,8 @@ IN_OUT = {
 EARLIER_JOB = (
     (
         "An artifact of the type job copies files out of an earlier job's workspace, on the engine. Links are copied as links and never followed; "
-        "a FIFO, socket or device, and a path that does not exist, fail the input. If the earlier job has not ended at the submission, this job waits "
-        "for its completion, as with after; if after names the job too, the condition there counts."
+        "a FIFO, socket or device, and a path that does not exist, fail the input. This job waits for the completion of the earlier job, as with after, "
+        "and is cancelled if that job has ended otherwise; if after names the job too, the condition there counts (ID:any)."
     ),
     (
         "jobd keeps the workspace until this job has ended, longer than JOB_RETENTION if needed, and refuses to remove the earlier job meanwhile. "

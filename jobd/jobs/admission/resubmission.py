@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from jobd.errors import Conflict, InvalidRequest, NotFound
 from jobd.jobs.admission.outputs_retry import check_adds_nothing, takeover_of
-from jobd.jobs.admission.retried_sources import check_source, implied_sources, with_sources
+from jobd.jobs.admission.retried_sources import check_source, implied_sources, met_conditions, with_sources
 from jobd.jobs.admission.submission import OutputsOf, Submission, Submitter, is_same_submission
 from jobd.jobs.record.parts import RetriedFrom
 from jobd.jobs.record.record import Record
@@ -99,7 +99,7 @@ class Resubmitter:
             )
         after = request.after
         if after is None:
-            after = spec.after if _still_waited(record) else []
+            after = spec.after if _still_waited(record) else met_conditions(spec, request.sources)
         fixed = retry_prefix(record.id) if request.new_id is None else request.new_id
         renewed = with_sources(spec, request.sources)
         again = checked(replace(renewed, id=fixed, secrets=dict(request.secrets), after=after))
@@ -115,7 +115,7 @@ class Resubmitter:
             return earlier, False
         if request.after is None:
             await self._check_ends(record, again)
-        await self._check_sources(record, implied_sources(spec, request.sources))
+        await self._check_sources(record, implied_sources(again, request.sources.values()))
         if request.new_id is not None:
             return await self._submitter.submit(submission)
         return await self._submit_under_free_id(record, submission)
@@ -185,7 +185,7 @@ class Resubmitter:
                 )
 
     async def _check_sources(self, record: Record, job_ids: list[str]) -> None:
-        """Raises Conflict: the new job would take files of a job that failed while the old job awaited its completion."""
+        """Raises Conflict: the new job would await the completion of a job that has ended otherwise, for its files."""
         for job_id in job_ids:
             row = await self._store.get_by_id(job_id)
             if row is not None:  # the submission refuses a job that does not exist
