@@ -115,8 +115,8 @@ def plan(
     _merge(spec, "labels", _key_values("--label", flags.labels))
     _merge(spec, "meta", _key_values("--meta", flags.meta))
     _set(spec, "priority", flags.priority)
-    _set(spec, "group", flags.group)
-    _set(spec, "set", flags.set)
+    _set(spec, "group", _given_name("--group", flags.group, "a group", "group"))
+    _set(spec, "set", _given_name("--set", flags.set, "a set", "set"))
     if flags.after:
         from jobctl.job.spec.job_fields import dependency
 
@@ -233,6 +233,15 @@ def _capabilities(flag: str, given: Sequence[str], field: str) -> list[str] | No
     """Returns capabilities in the API's form; like docker, accepts any case, with or without CAP_."""
     names = _distinct(flag, given, "the name of a capability", field)
     return [name.upper().removeprefix("CAP_") for name in names] or None
+
+
+def _given_name(flag: str, name: str | None, of: str, field: str) -> str | None:
+    """Returns the name. Raises Misuse: the name is empty, which jobd takes as no name."""
+    if name == "":
+        raise Misuse(
+            f"{flag} needs the name of {of}", field=field, hint="a variable of the shell may be empty"
+        )
+    return name
 
 
 def _distinct(flag: str, given: Sequence[str], needs: str, field: str) -> list[str]:
