@@ -112,7 +112,7 @@ class Submitter:
         count, needed = len(self._deps.queue.gpus), 1 if gpus == "all" else gpus
         if needed > count:
             raise InvalidRequest(
-                f"asks for {gpus} GPU{'s' * (gpus != 1)}; this daemon has {count} (GPU_DEVICES, set by its operator)",
+                f"gpus: asks for {gpus} GPU{'s' * (gpus != 1)}; this daemon has {count} (GPU_DEVICES, set by its operator)",
                 code="invalid-spec",
                 field="gpus",
             )
