@@ -27,6 +27,10 @@ def run_detached(session: Session, plan: Plan, source: Source) -> None:
             "an output of a detached job cannot go to stdout: jobctl does not wait for it",
             hint="name a file; jobctl fetch or jobctl wait writes it after the job's end",
         )
+    if plan.fetches:
+        from jobctl.transfers.local_outputs import check_folder
+
+        check_folder()
     answer = submitted(submit(session.client(), plan, source))
     if plan.fetches:
         from jobctl.transfers.local_outputs import remember

@@ -93,6 +93,10 @@ def _run(
     if dry_run:
         _print_jobs(planned, session.format)
         return None
+    if any(job.plan.fetches for job in planned.jobs):
+        from jobctl.transfers.local_outputs import check_folder
+
+        check_folder()
     with raise_on_signals():
         try:
             if most is not None:

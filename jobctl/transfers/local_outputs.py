@@ -4,6 +4,7 @@ The destinations are in one file a job in `$XDG_STATE_HOME/jobctl/outputs`. jobd
 cannot decide where another user's `wait` writes.
 """
 
+import errno
 import json
 import os
 import re
@@ -54,6 +55,22 @@ def declare_outputs(spec: Tree, fetches: tuple[Transfer, ...], *, keep: bool) ->
 def spec_path(path: str) -> str:
     """Returns a workspace path without its trailing `/`, which concerns only the local side."""
     return path.rstrip("/") or "."
+
+
+def check_folder() -> None:
+    """Checks that destinations can be stored: call this before the submission of a detached job, whose id would be lost by an error
+    after it. Raises: LocalFile.
+    """
+    folder = _folder(os.environ)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise LocalFile(
+            f"jobctl cannot store where the outputs go, in {folder}: {(error.strerror or '').lower()}; no job was submitted",
+            hint="name another folder in XDG_STATE_HOME, or run the job without -d",
+        ) from None
 
 
 def remember(uid: str, fetches: tuple[Transfer, ...], *, fetched: bool = False) -> None:
