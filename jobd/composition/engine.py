@@ -3,7 +3,7 @@
 Owns the list of engines (`settings/parse.py` has their names). The code of an engine is imported only if that engine is chosen.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from jobd.errors import ConfigError
@@ -34,6 +34,11 @@ def build_engine(config: Config, instance: str, on_call: OnCall) -> Engine:
     return ENGINES[config.engine](config, instance, on_call)
 
 
+def engine_remedies(config: Config) -> Mapping[str, Sequence[str]]:
+    """Returns the remedies with the engine's own commands, by problem."""
+    return REMEDIES[config.engine]()
+
+
 def _docker(config: Config, instance: str, on_call: OnCall) -> Engine:
     from jobd.docker.mapping.settings import MIN_LOG_BYTES, DockerSettings
     from jobd.docker.orchestrator import DockerOrchestrator
@@ -54,4 +59,11 @@ def _docker(config: Config, instance: str, on_call: OnCall) -> Engine:
         raise ConfigError([f"DOCKER_HOST: {error}"]) from None
 
 
+def _docker_remedies() -> Mapping[str, Sequence[str]]:
+    from jobd.docker.remedies import REMEDIES as DOCKERS
+
+    return DOCKERS
+
+
 ENGINES: Mapping[str, Callable[[Config, str, OnCall], Engine]] = {"docker": _docker}
+REMEDIES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {"docker": _docker_remedies}

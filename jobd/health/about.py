@@ -1,6 +1,7 @@
 """jobd's version and engine, and the disk usage of its jobs."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from jobd.jobs.port.errors import EngineUnavailable
@@ -28,6 +29,7 @@ class About:
         engine: DiskMeasurement,
         engine_monitor: EngineMonitor,
         outputs: KeptOutputs,
+        remedies: Mapping[str, Sequence[str]],
     ) -> None:
         self._config = config
         self._instance = instance
@@ -36,6 +38,7 @@ class About:
         self._engine = engine
         self._engine_monitor = engine_monitor
         self._outputs = outputs
+        self._remedies = {problem: list(texts) for problem, texts in remedies.items()}
 
     def version(self) -> Version:
         """Returns the known facts; sends no request."""
@@ -49,6 +52,7 @@ class About:
             state_dir=str(self._folder.path),
             max_concurrent_jobs=self._config.max_concurrent_jobs,
             warnings=[self._store.warning] if self._store.warning else [],
+            remedies=self._remedies,
         )
 
     async def disk(self) -> Disk:

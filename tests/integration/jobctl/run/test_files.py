@@ -5,6 +5,8 @@ import json
 import tarfile
 from typing import Any
 
+import pytest
+
 
 def test_local_files_go_in_and_come_out(daemon: Any, jobctl: Any) -> None:
     (jobctl.home / "data" / "sub").mkdir(parents=True)

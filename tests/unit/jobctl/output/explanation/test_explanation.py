@@ -270,4 +270,4 @@ def test_dockers_remedies_fit_what_is_explained() -> None:
     for wrong, texts in DOCKERS.items():
         assert all(set(re.findall(r"{(\w+)}", text)) <= {"id", "image"} for text in texts), wrong
     explained = {remedy.problem for _, remedies in ALL for remedy in remedies if isinstance(remedy, OfEngine)}
-    assert explained == set(DOCKERS) - {"engine-unreachable", "sidecar-image-missing"}
+    assert explained == set(DOCKERS) - {"engine-unreachable"}
