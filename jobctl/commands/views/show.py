@@ -94,9 +94,9 @@ def _limits(limits: dict[str, Any] | None) -> str | None:
     if not limits:
         return None
     seconds = short_duration(float(limits.get("timeoutSeconds", 0)))
-    gpus = limits.get("gpus")
+    cores, gpus = float(limits.get("cpu", 0)), limits.get("gpus")
     return (
-        f"{limits.get('cpu'):g} cores, {limits.get('memory')} MiB, {limits.get('pids')} processes, {seconds}"
+        f"{cores:g} core{'s' * (cores != 1)}, {limits.get('memory')} MiB, {limits.get('pids')} processes, {seconds}"
         + (f", {gpus} GPU{'s' * (gpus != 1)}" if gpus else "")
     )
 

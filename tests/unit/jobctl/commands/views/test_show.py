@@ -28,7 +28,7 @@ def test_the_priority_the_group_and_the_dependencies_are_shown() -> None:
 def test_requested_and_assigned_gpus_are_shown(gpus: Any, words: str) -> None:
     limits = LimitsView(cpu=1, memory=512, pids=9, timeout_seconds=60, gpus=gpus)
     details = shown(limits=limits, gpu_devices=["GPU-1", "GPU-2"])
-    assert details["Limits"] == f"1 cores, 512 MiB, 9 processes, 1m, {words}"
+    assert details["Limits"] == f"1 core, 512 MiB, 9 processes, 1m, {words}"
     assert details["GPUs"] == "GPU-1, GPU-2"
     without = shown(limits=LimitsView(cpu=1, memory=512, pids=9, timeout_seconds=60))
-    assert without["Limits"] == "1 cores, 512 MiB, 9 processes, 1m"
+    assert without["Limits"] == "1 core, 512 MiB, 9 processes, 1m"
