@@ -64,9 +64,11 @@ def test_a_field_of_few_values_names_them(field: str, values: str | None) -> Non
 )
 def test_a_wrong_word_is_answered_with_the_permitted_ones(fields: dict[str, Any], problem: str) -> None:
     tree = {"id": "a", "image": "b", **fields}
-    for decode in (lambda: convert_spec(tree), lambda: decode_spec(json.dumps(tree).encode())):
-        with pytest.raises(InvalidSpec) as caught:
-            decode()
+    with pytest.raises(InvalidSpec) as converted:
+        convert_spec(tree)
+    with pytest.raises(InvalidSpec) as decoded:
+        decode_spec(json.dumps(tree).encode())
+    for caught in (converted, decoded):
         assert [one.message for one in caught.value.problems] == [problem]
 
 
