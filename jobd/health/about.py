@@ -38,7 +38,7 @@ class About:
         self._engine = engine
         self._engine_monitor = engine_monitor
         self._outputs = outputs
-        self._remedies = {problem: list(texts) for problem, texts in remedies.items()}
+        self._remedies = remedies
 
     def version(self) -> Version:
         """Returns the known facts; sends no request."""
@@ -52,7 +52,7 @@ class About:
             state_dir=str(self._folder.path),
             max_concurrent_jobs=self._config.max_concurrent_jobs,
             warnings=[self._store.warning] if self._store.warning else [],
-            remedies=self._remedies,
+            remedies={problem: list(texts) for problem, texts in self._remedies.items()},
         )
 
     async def disk(self) -> Disk:
