@@ -6,7 +6,7 @@ MUTATIONS = (
     Mutation(
         "jobctl: the beginning of an id is enough to remove a job",
         "jobctl/selection/ids.py",
-        "        job = _exactly(client, text)\n        if job is None:\n            raise _no_job(text)\n        return job",
+        "        job = _exactly(client, text)\n        if job is None:\n            raise _no_job(client, text)\n        return job",
         "        return find(client, text)",
         "tests/e2e/everyday/test_names.py::test_a_prefix_ends_no_job_and_lists_the_matching_ids",
     ),
