@@ -96,4 +96,11 @@ MUTATIONS = (
         "-{CACHE_BYTES}",
         "tests/integration/store/sqlite/test_database.py::test_pages_beyond_the_cache_are_not_in_memory",
     ),
+    Mutation(
+        "the tar of a missing output's folder is read to its end",
+        "jobd/jobs/run/output_collection.py",
+        "                if found.is_over or size >= LISTED_BYTES:",
+        "                if found.is_over:",
+        "tests/e2e/everyday/test_why.py::test_a_large_file_beside_a_missing_output_is_not_read_whole",
+    ),
 )

@@ -143,4 +143,18 @@ MUTATIONS = (
         "self._filter_of",
         "tests/unit/jobctl/output/test_printer.py::test_a_line_completes_what_was_printed_before_its_end",
     ),
+    Mutation(
+        "jobctl: a job of a set that was retried with success still counts as failed",
+        "jobctl/sets/outcome.py",
+        '                (self.retried if job["id"] in self._anew else self.failed).append(kept)',
+        "                self.failed.append(kept)",
+        "tests/unit/jobctl/sets/test_outcome.py::test_the_latest_retry_of_a_chain_counts",
+    ),
+    Mutation(
+        "jobctl: a closed pipe is an error like a full disk",
+        "jobctl/main.py",
+        "    except BrokenPipeError:\n        _discard_stdout()\n        return 128 + signal.SIGPIPE\n",
+        "",
+        "tests/integration/jobctl/test_closed_pipes.py::test_the_reader_of_stdout_has_gone[ls]",
+    ),
 )
