@@ -68,9 +68,28 @@ def run(arguments: Sequence[str], session: Session) -> Any:
         return root().main(args=list(arguments), prog_name="jobctl", standalone_mode=False, obj=session)
     except TyperException as error:
         name = f"jobctl {session.command}".rstrip()
-        raise Misuse(error.format_message().rstrip("."), hint=f"{name} --help") from None
+        raise _no_option(error, name) or Misuse(
+            error.format_message().rstrip("."), hint=f"{name} --help"
+        ) from None
     except Abort:
         raise KeyboardInterrupt from None
+
+
+def _no_option(error: TyperException, name: str) -> Misuse | None:
+    """Returns the error for an option that the command does not have, with the option that was probably meant; None for another error."""
+    option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    if option is None or not hasattr(error, "possibilities") or context is None:
+        return None
+    known = [spelled for parameter in context.command.params for spelled in parameter.opts]
+    # All single letters are similar.
+    near = (
+        nearest(option, [each for each in known if each.startswith("--")], ()) if option[:2] == "--" else None
+    )
+    begins = [each for each in known if len(option) > 3 and each.startswith(option)]
+    meant = near or " or ".join(begins)
+    return Misuse(
+        f"{name} has no option {option}", hint=f"did you mean: {meant}" if meant else f"{name} --help"
+    )
 
 
 def global_options() -> list[TyperOption]:

@@ -39,6 +39,8 @@ class Client:
         self._target: Target | None = None
         self._kept: list[_socket.socket] = []
         """Connections for the next requests that can be repeated, usually one."""
+        self.has_unanswered_request = False
+        """True from the begin of a request that changes something until its answer."""
 
     @property
     def target(self) -> Target | None:
@@ -88,7 +90,7 @@ class Client:
         keeps = False
         try:
             if response.status >= 300 and response.status not in also:
-                raise refusal(response.status, read_all(response, LONGEST_ERROR_BYTES))
+                raise self._located(refusal(response.status, read_all(response, LONGEST_ERROR_BYTES)))
             yield response
             keeps = keep and not response.ends_connection
         finally:
@@ -96,6 +98,14 @@ class Client:
                 self._kept.append(connection)
             else:
                 connection.close()
+
+    def _located(self, error: JobctlError) -> JobctlError:
+        """Returns the error; a refused key has the address of the daemon, since each daemon has its own key."""
+        if isinstance(error, NotAllowed) and self._target is not None:
+            error.message = f"jobd at {self._target}: {error.message}"
+            if self._target.key and error.hint == _HINTS[401]:
+                error.hint = f"jobctl sent a key that is not the one of this jobd; {_HINTS[401]}"
+        return error
 
     def _exchange(
         self,
@@ -148,12 +158,15 @@ class Client:
         pairs = "&".join(f"{name}={quoted(value)}" for name, value in _pairs(query or {}))
         address = f"{path}?{pairs}" if pairs else path
         try:
+            self.has_unanswered_request = method != "GET"
             try:
                 http1.send(connection, method, address, sent, body)
             except (BrokenPipeError, ConnectionResetError):
                 if isinstance(body, bytes | None):
                     raise  # during an upload the daemon may have refused it early: read its answer
-            return http1.receive(connection)
+            answer = http1.receive(connection)
+            self.has_unanswered_request = False
+            return answer
         except TimeoutError:
             raise ConnectionLost(f"jobd at {self._target} did not answer within {timeout_s:g} s") from None
         except (http1.BadAnswer, OSError) as error:

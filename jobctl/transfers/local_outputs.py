@@ -124,13 +124,21 @@ def fetch_remembered(client: "Client", job_id: str) -> None:
     uid = str(job.get("uid") or "")
     destinations, fetched = recall(uid)
     if destinations and not fetched and job.get("status") == "completed":
-        fetch_all(client, job_id, destinations)
+        fetch_all(client, job_id, destinations, sizes_of(job))
         remember(uid, destinations, fetched=True)
 
 
-def fetch_all(client: "Client", job_id: str, fetches: tuple[Transfer, ...]) -> list[tuple[str, str]]:
+def sizes_of(job: Mapping[str, Any]) -> dict[str, int]:
+    """Returns the sizes of the tars of a job's kept outputs, by path."""
+    entries = [one for one in job.get("outputs") or [] if isinstance(one, dict) and one.get("bytes")]
+    return {str(one.get("path")): int(one["bytes"]) for one in entries}
+
+
+def fetch_all(
+    client: "Client", job_id: str, fetches: tuple[Transfer, ...], sizes: Mapping[str, int]
+) -> list[tuple[str, str]]:
     """Fetches outputs and prints where each one is. Returns their paths in the workspace and on this machine. Raises as
-    `fetch_remembered` does, after it has fetched all other outputs.
+    `fetch_remembered` does, after it has fetched all other outputs. `sizes`: see `sizes_of`.
     """
     from jobctl.transfers.destination import resolve, shown
     from jobctl.transfers.fetch import fetch
@@ -141,7 +149,8 @@ def fetch_all(client: "Client", job_id: str, fetches: tuple[Transfer, ...]) -> l
     for transfer in fetches:
         try:
             place = resolve(transfer.path, transfer.local)
-            extracted = fetch(client, job_id, spec_path(transfer.path), place)
+            path = spec_path(transfer.path)
+            extracted = fetch(client, job_id, path, place, total_bytes=sizes.get(path))
         except (NotFound, OutputMissing) as error:
             missing.append(transfer.path)
             why = error.message

@@ -232,6 +232,11 @@ class Engine:
 
         return await self._transport.inspected("image-inspect", inspect, ImageInspected)
 
+    async def image_tags(self) -> list[str]:
+        """Returns the names and tags of the local images. Raises: Refusal, ServerError, EngineUnavailable."""
+        listed: Any = await self._transport.in_thread("image-list", lambda client: client.images(), "work")
+        return [str(tag) for one in listed for tag in one.get("RepoTags") or []]
+
     async def remove_image(self, image_id: str) -> None:
         """Removes an unused image. Raises: Refusal (404, 409: in use, or several tags), EngineUnavailable."""
         await self._transport.in_thread("image-remove", lambda client: client.remove_image(image_id), "work")

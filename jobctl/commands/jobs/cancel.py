@@ -75,15 +75,16 @@ def cancel(
             if count
             else f"all jobs of {one.id} have already ended"
         )
-    for job in jobs:
-        try:
-            if job["status"] in TERMINAL:
-                output.note(f"{job['id']} has already ended: {job['status']}")
-                continue
-            request_cancel(client, job["id"], why=reason, signal_name=signal_name, grace_s=grace_s)
-            done.append(job["id"])
-        except JobctlError as error:
-            failures.append(error)
+    with output.noting_interrupt("cancelling", done):
+        for job in jobs:
+            try:
+                if job["status"] in TERMINAL:
+                    output.note(f"{job['id']} has already ended: {job['status']}")
+                    continue
+                request_cancel(client, job["id"], why=reason, signal_name=signal_name, grace_s=grace_s)
+                done.append(job["id"])
+            except JobctlError as error:
+                failures.append(error)
     output.ids("cancelling", done, session.format)
     output.fail(failures, as_json=session.format == "json")
 

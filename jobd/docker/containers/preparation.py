@@ -42,7 +42,7 @@ class Preparation:
         if not order.image_ready:
             image = await self._images.ensure(spec.image, spec.pull, spec.platform, progress.report)
             if order.sidecar:
-                await self._images.ensure_sidecar(self._sidecar_image)
+                await self._images.ensure_sidecar(self._sidecar_image, progress.report)
             await progress.image_ready(image.facts)
             image_user = image.user
         with self._exits.noting_outages(order.ref.uid):

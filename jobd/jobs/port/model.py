@@ -178,6 +178,32 @@ class Usage:
     memory_peak_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class ImagePull:
+    """How far the pull of an image is: the downloaded bytes of its layers, and how many layers are complete. `total_bytes`: None where unknown,
+    as `layers` is 0.
+    """
+
+    done_bytes: int
+    total_bytes: int | None
+    layers_done: int = 0
+    layers: int = 0
+
+    @property
+    def text(self) -> str:
+        """The same for people: `pulling 12.3 / 40.1 MB, 3 of 7 layers`."""
+        parts = []
+        if self.total_bytes:
+            parts.append(f"{self.done_bytes / 1e6:.1f} / {self.total_bytes / 1e6:.1f} MB")
+        if self.layers:
+            parts.append(f"{self.layers_done} of {self.layers} layers")
+        return f"pulling {', '.join(parts)}".rstrip()
+
+
+Progress = str | ImagePull
+"""What an engine does to prepare a job: a text for people, or a pull."""
+
+
 LogCursor = msgspec.Raw
 """The position up to which a container's log has been read, as JSON that the adapter writes and reads; `jobs` stores the cursor
 unchanged. An adapter reads the cursors of its older versions.

@@ -21,6 +21,7 @@ from jobd.jobs.port.model import (
     LogBatch,
     LogCursor,
     Observation,
+    Progress,
     Role,
     StartFate,
     StreamName,
@@ -33,8 +34,8 @@ from jobd.wire.report import SidecarOrder
 class PreparationProgress(Protocol):
     """Receives the progress of one `prepare`. An exception of these calls ends `prepare`, which raises the exception again."""
 
-    def report(self, text: str) -> None:
-        """Takes a short text for people ("pulling 12.3 / 40.1 MB")."""
+    def report(self, progress: Progress) -> None:
+        """Takes how far the preparation is: of a pull, its bytes and layers as far as the engine tells them."""
         ...
 
     async def image_ready(self, image: ImageFacts) -> None:

@@ -43,6 +43,15 @@ class OutputView(View, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class PullView(View, frozen=True, kw_only=True):
+    """How far the pull of the job's image is: downloaded bytes and complete layers. `bytes` and `layers` are absent where unknown."""
+
+    done_bytes: int = 0
+    bytes: int | None = None
+    layers_done: int = 0
+    layers: int = 0
+
+
 class AttemptView(View, frozen=True, kw_only=True):
     """One run of the worker."""
 
@@ -79,8 +88,8 @@ class DependencyView(View, frozen=True, kw_only=True):
 
 class JobView(View, frozen=True, kw_only=True):
     """A job. `status` and `id` are always present. `exit_code` is absent while unknown; `reason` is a kebab-case code of a failure.
-    `waiting_for` is a text that says what the job waits for now. `priority` is the present one; absent for 0, as is `group` for the
-    group `default`. `gpu_devices`: the GPUs that the job holds, or held. `paused`: the job does not start, or its worker stands still,
+    `waiting_for` is a text that says what the job waits for now; `pull`: how far the pull of its image is. `priority` is the present
+    one; absent for 0, as is `group` for the group `default`. `gpu_devices`: the GPUs that the job holds, or held. `paused`: the job does not start, or its worker stands still,
     since a user has paused the job, its running group or all running jobs. `paused_seconds`: for how long the worker of the present attempt
     has stood still, to which no time limit applies; absent if it has not. `retried_from`: the id of the job that this one runs anew.
     """
@@ -93,6 +102,7 @@ class JobView(View, frozen=True, kw_only=True):
     phase: str = ""
     reason: str | None = None
     waiting_for: str | None = None
+    pull: PullView | None = None
     paused: bool = False
     paused_seconds: float | None = None
     queue_position: int | None = None

@@ -65,7 +65,7 @@ def test_show_and_explain_print_the_details(daemon: Any, jobctl: Any) -> None:
     said = jobctl("explain", "a").stdout.decode()
     assert "needed more than the job's 64 MiB" in said
     assert "-m 128m" in said
-    assert "because: killed by the kernel" in said
+    assert "killed by the kernel" not in said, "the first line says the same"
 
 
 def test_cancel_and_rm(daemon: Any, jobctl: Any) -> None:

@@ -70,7 +70,12 @@ def worker_ended(
         failure = _cancelled(record)
     elif failure is None:
         failure = _failure_of(
-            spec, code, oom=oom, timed_out=record.timed_out, why=worker_facts.error if worker_facts else ""
+            spec,
+            code,
+            oom=oom,
+            timed_out=record.timed_out,
+            why=worker_facts.error if worker_facts else "",
+            peak_bytes=record.usage.memory_peak_bytes if record.usage else None,
         )
     exited_at = run_times.exited(record, worker_facts, now)
     if isinstance(worker, Started):
@@ -85,11 +90,16 @@ def worker_ended(
     )
 
 
-def _failure_of(spec: JobSpec, code: int | None, *, oom: bool, timed_out: bool, why: str) -> Failure | None:
+def _failure_of(
+    spec: JobSpec, code: int | None, *, oom: bool, timed_out: bool, why: str, peak_bytes: int | None
+) -> Failure | None:
     if timed_out:
         return Failure(reason="timeout", error=f"stopped after {spec.timeout_s} seconds (timeoutSeconds)")
     if oom:
-        return Failure(reason="oom-killed", error=f"killed by the kernel: over {spec.memory_mb} MB of memory")
+        words = f"killed by the kernel: over {spec.memory_mb} MB of memory, the job's limit"
+        if peak_bytes:  # unknown of a worker that ends before jobd measures
+            words += f"; measured use: up to {peak_bytes / (1 << 20):.1f} MB"
+        return Failure(reason="oom-killed", error=words)
     if code != 0:
         words = f"the command exited with code {code}"
         return Failure(reason="exit-code", error=f"{words}; {why}" if why else words)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobd.jobs.port.model import Created, EndCause
+from jobd.jobs.port.model import Created, EndCause, Usage
 from jobd.jobs.state import actions, facts
 from jobd.wire import report
 from tests.support.models.reports import IMAGE, Job, reported
@@ -64,6 +64,15 @@ class TestWithoutArtifacts:
         assert (a.record.reason, a.record.worker.oom_killed) == ("oom-killed", True)
         b = job().to("running").look(job().exited(137, cause=EndCause.SIGNAL)).tell(facts.LogsDrained())
         assert (b.record.reason, b.record.worker.oom_killed) == ("exit-code", False)
+
+    def test_out_of_memory_names_the_limit_and_the_measured_use(self, job: Job) -> None:
+        ended = job().exited(137, cause=EndCause.OUT_OF_MEMORY)
+        plain = job().to("running").look(ended).tell(facts.LogsDrained())
+        assert plain.record.error == "killed by the kernel: over 512 MB of memory, the job's limit"
+        measured = job().to("running").tell(facts.Measured(Usage(1.0, 400 << 20))).look(ended)
+        assert measured.record.error == (
+            "killed by the kernel: over 512 MB of memory, the job's limit; measured use: up to 400.0 MB"
+        )
 
     @pytest.mark.parametrize("cause", list(EndCause), ids=lambda cause: cause.value)
     def test_each_cause_has_its_reason_unless_the_end_was_ordered(self, job: Job, cause: EndCause) -> None:
