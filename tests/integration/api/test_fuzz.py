@@ -31,7 +31,7 @@ from tests.support.daemon import Daemon
 
 CASES = int(os.environ.get("FUZZ_CASES", "15"))
 STEPS = int(os.environ.get("FUZZ_STEPS", "300"))
-MOST_STEPS = 5 * STEPS
+MOST_STEPS = 10 * STEPS
 """The limit until each of `FOLLOWED` was drawn."""
 WALKS_A_ROUND = 10
 STEPS_A_WALK = 12
