@@ -49,6 +49,7 @@ class RunSignals:
         """How often Ctrl-C was pressed."""
         self.accepted = False
         """True once jobd has accepted the job."""
+        self.follow_command = "jobctl logs -f"
 
     def __enter__(self) -> RunSignals:
         for number in (signal.SIGINT, *_DETACH_SIGNALS):
@@ -86,7 +87,7 @@ class RunSignals:
         """Returns the command that follows the job again, or that shows whether jobd accepted the job."""
         if not self.accepted:
             return f"jobctl ended while it submitted {self._job_id}; to see whether jobd accepted it: jobctl show {self._job_id}"
-        return f"{self._job_id} keeps running; to follow it again: jobctl logs -f {self._job_id}"
+        return f"{self._job_id} keeps running; to follow it again: {self.follow_command} {self._job_id}"
 
     def _cancel(self, kill: bool) -> None:
         try:
@@ -117,7 +118,7 @@ def follow_to_end(
     from jobctl.output.printer import Printer
 
     printer = Printer(as_json=as_json, raw=raw, only_stderr=only_stderr)
-    with _progress(client, job_id) as log_has_begun:
+    with progress(client, job_id) as log_has_begun:
         try:
             on_break = lambda why: output.note(f"{why}; reconnecting")  # noqa: E731 - one line, used once
             unfinished = printer.prints_unfinished_lines
@@ -139,7 +140,7 @@ def follow_to_end(
     raise ConnectionLost("the log stream ended before the job ended", hint=signals.resume_hint())
 
 
-def _progress(client: Client, job_id: str) -> AbstractContextManager[Callable[[], None]]:
+def progress(client: Client, job_id: str) -> AbstractContextManager[Callable[[], None]]:
     """Shows the progress line on a terminal at stderr. Gives a function that removes the line once the log begins."""
     if not sys.stderr.isatty():
         return nullcontext(lambda: None)

@@ -31,15 +31,19 @@ class Progress:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Callable[[], None]:
-        """Returns a function that removes the progress line, since the log is shown from then on."""
+        """Returns a function that removes the progress line, since the job's output is shown from then on."""
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        return self._stop.set
+        return self._end
 
     def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(timeout=5)
 
     def _run(self) -> None:
         if self._stop.wait(QUIET_FOR_S):
