@@ -9,12 +9,12 @@ from jobctl.errors import ConnectionLost, EndedBySignal, Misuse
 from jobctl.interactive import attached, keys
 from jobctl.interactive.session import Detached, Session, check_terminal
 from jobctl.job import attach
-from jobctl.job.spec.plan import Plan
 from jobctl.output import output
 
 if TYPE_CHECKING:
     from jobctl.connection.client import Client
     from jobctl.job.outcome import Ended
+    from jobctl.job.spec.plan import Plan
 
 
 def checked(plan: Plan, *, as_json: bool, detach_keys: str | None) -> Plan:
@@ -28,7 +28,7 @@ def checked(plan: Plan, *, as_json: bool, detach_keys: str | None) -> Plan:
     if detach_keys:
         keys.parse(detach_keys)
     check_terminal(stdin=bool(plan.spec.get("stdin")), tty=bool(plan.spec.get("tty")))
-    return Plan({**plan.spec, "attach": True}, plan.uploads, plan.fetches)
+    return plan.with_client()
 
 
 def follow(

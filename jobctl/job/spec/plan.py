@@ -84,6 +84,10 @@ class Plan(Value):
         """Returns whether a client takes part in the job: it has a standard input or a terminal."""
         return bool(self.spec.get("stdin") or self.spec.get("tty"))
 
+    def with_client(self) -> Plan:
+        """Returns the plan of a job whose start waits for this client."""
+        return Plan({**self.spec, "attach": True}, self.uploads, self.fetches)
+
 
 def plan(
     flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str, defaults: Sequence[Default] = ()

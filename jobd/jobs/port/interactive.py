@@ -26,7 +26,7 @@ class ProcessInput(Protocol):
 
 
 class WorkerInput(Protocol):
-    """Feeding a worker whose spec has `stdin`, and setting the size of a worker's terminal."""
+    """Feeding a worker whose spec has `stdin`."""
 
     def input(self, ref: JobRef) -> AbstractAsyncContextManager[ProcessInput]:
         """Opens the worker's standard input, from before the worker's start on; nothing is lost that is written before the start.
@@ -36,6 +36,10 @@ class WorkerInput(Protocol):
         Raises: ContainerGone. EngineUnavailable. RefusedByEngine: the worker is frozen, or the engine cannot open an input.
         """
         ...
+
+
+class WorkerTerminal(Protocol):
+    """The terminal of a worker whose spec has `tty`."""
 
     async def resize(self, ref: JobRef, size: WindowSize) -> bool:
         """Sets the size of the worker's terminal. Returns False if the worker does not run, or has no terminal."""
@@ -74,5 +78,5 @@ class Executing(Protocol):
         ...
 
 
-class InteractiveEngine(WorkerInput, Executing, Protocol):
+class InteractiveEngine(WorkerInput, WorkerTerminal, Executing, Protocol):
     """The calls of `jobs/interactive`, beside the worker's output."""
