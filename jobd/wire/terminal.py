@@ -8,7 +8,8 @@ from typing import Annotated
 import msgspec
 
 from jobd.wire.channel import MAX_SIDE
-from jobd.wire.view import End, Error
+from jobd.wire.views.base import Error
+from jobd.wire.views.log import End
 
 Side = Annotated[int, msgspec.Meta(ge=1, le=MAX_SIDE)]
 

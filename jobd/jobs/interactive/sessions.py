@@ -30,7 +30,7 @@ from jobd.jobs.stored import record_of, spec_of
 from jobd.store.errors import NoSuchJob
 from jobd.wire.job import JobSpec
 from jobd.wire.terminal import Attached, ExecRequest, Exit, Status
-from jobd.wire.view import End
+from jobd.wire.views.log import End
 
 
 class SessionEngine(WorkerOutput, InteractiveEngine, Protocol):

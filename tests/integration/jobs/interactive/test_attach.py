@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from jobd.jobs.state.outcome import INPUT_CUT
 
 from jobd.errors import Conflict, InvalidRequest, NotFound
 from jobd.jobs.interactive.attachments import HOLD_S
 from jobd.jobs.interactive.client import InputBytes, InputEnd, Message, Resized
 from jobd.jobs.port.model import WindowSize
 from jobd.jobs.state import facts
+from jobd.jobs.state.transitions.outcome import INPUT_CUT
 from jobd.wire.terminal import ExecRequest, Status
 from tests.support.fakes.worker import WorkerScript
 
