@@ -17,7 +17,7 @@ from jobd.jobs.interactive.client import Client
 from jobd.jobs.interactive.inputs import Inputs
 from jobd.jobs.interactive.sizes import follow_size
 from jobd.jobs.interactive.streams import KEEP_ALIVE_S, QUIET_S, Wiring
-from jobd.jobs.port.errors import ContainerGone
+from jobd.jobs.port.errors import ContainerGone, EngineUnavailable
 from jobd.jobs.port.interactive import InteractiveEngine, ProcessInput
 from jobd.jobs.port.model import Command, JobRef, WindowSize
 from jobd.jobs.port.protocols import WorkerOutput
@@ -132,7 +132,11 @@ class Sessions:
                         stack.push_async_callback(
                             _cancelled, asyncio.create_task(sizes, name="resize terminal")
                         )
-                    await wiring.print(pieces, lambda: self._is_over(target))
+                    try:
+                        await wiring.print(pieces, lambda: self._is_over(target))
+                    except EngineUnavailable:
+                        if not await self._never_ran(target):
+                            raise  # a part of the output is missing
         await client.status(Status(end=await self._end(target)))
 
     async def _attachable(self, target: Target, arrival: Arrival) -> JobRef | None:
@@ -176,6 +180,13 @@ class Sessions:
     async def _is_over(self, target: Target) -> bool:
         record = await self._current(target.record)
         return record is None or record.worker_over
+
+    async def _never_ran(self, target: Target) -> bool:
+        """Returns whether the worker's start has failed: its output then ends as one that is cut."""
+        if not await self._is_over_soon(target):
+            return False
+        record = await self._current(target.record)
+        return record is None or record.started_at is None
 
     async def _is_over_soon(self, target: Target) -> bool:
         with self._change_notifier.watch(target.record.uid) as news:

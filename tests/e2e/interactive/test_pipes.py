@@ -1,17 +1,15 @@
-"""`jobctl run -i` and `exec` in pipes: bytes unchanged in both directions, ends passed on, flat memory, codes as docker's."""
+"""`jobctl run -i` in pipes: bytes unchanged in both directions, ends passed on, flat memory, one sentence for what does not go together."""
 
 import hashlib
 import os
 import shlex
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import docker
 import pytest
 
+from tests.e2e.interactive.pipes import command_of, run
 from tests.support.daemon import DEADLINE_S, Daemon, until
 
 BLOCK = 1 << 20
@@ -19,17 +17,6 @@ SIZE = 100 * BLOCK
 MORE_MEMORY_KB = 48 * 1024
 """A buffer without a bound would take a hundred megabytes."""
 JOBCTL_MEMORY_KB = 64 * 1024
-
-
-def command_of(daemon: Daemon, *arguments: str, http: bool = False) -> list[str]:
-    host = daemon.http if http else f"unix://{daemon.socket}"
-    return [sys.executable, "-m", "jobctl", "--host", host, *arguments]
-
-
-def run(daemon: Daemon, *arguments: str, text: bytes = b"", http: bool = False) -> Any:
-    return subprocess.run(
-        command_of(daemon, *arguments, http=http), input=text, capture_output=True, timeout=2 * DEADLINE_S
-    )
 
 
 def peak_kb(pid: int) -> int:
@@ -193,154 +180,3 @@ def test_a_retry_of_a_job_with_input_is_refused(daemon: Daemon, worker_image: st
     done = run(daemon, "retry", job_id)
     assert done.returncode == 6
     assert "read its standard input, which jobd does not keep" in done.stderr.decode()
-
-
-@pytest.fixture
-def running(daemon: Daemon, worker_image: str, job_id: str) -> Iterator[str]:
-    """A job whose command runs until it is cancelled."""
-    made = run(daemon, "run", "-d", "--name", job_id, "-e", "GIVEN=job", worker_image, "sleep", "600")
-    assert made.returncode == 0
-    until(lambda: daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running", "the job runs")
-    yield job_id
-    daemon.call("DELETE", f"/v1/jobs/{job_id}")
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["true"],
-        ["false"],
-        ["sh", "-c", "exit 42"],
-        ["sh", "-c", "kill -9 $$"],
-        ["no-such-command"],
-        ["/etc/passwd"],
-        ["/etc"],
-    ],
-    ids=lambda command: " ".join(command),
-)
-def test_exit_codes_of_exec_are_dockers(
-    daemon: Daemon, docker_client: docker.DockerClient, running: str, command: list[str]
-) -> None:
-    container = docker_client.containers.get(f"job-{running}-worker")
-    exec_id = docker_client.api.exec_create(container.id, command)["Id"]
-    docker_client.api.exec_start(exec_id)
-    expected = docker_client.api.exec_inspect(exec_id)["ExitCode"]
-    assert run(daemon, "exec", running, *command).returncode == expected
-
-
-def test_an_exec_has_streams_variables_a_folder_and_a_user(daemon: Daemon, running: str) -> None:
-    script = "pwd; id -u; echo $GIVEN $OWN >&2; cat"
-    flags = ["-i", "-w", "/tmp", "-u", "7", "-e", "OWN=exec"]
-    done = run(daemon, "exec", *flags, running, "sh", "-c", script, text=b"in")
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"/tmp\n7\nin", b"job exec\n")
-    assert run(daemon, "exec", running, "pwd").stdout == b"/workspace\n"
-    assert run(daemon, "logs", running).stdout == b"", "the output of an exec is not in the job's log"
-
-
-def test_an_exec_that_cannot_run_is_one_clear_sentence(daemon: Daemon, running: str) -> None:
-    for arguments, sentence in (
-        (["no-such-job", "true"], "no job 'no-such-job'"),
-        (["-it", running, "true"], "the input device is not a terminal"),
-        (["-w", "relative", running, "pwd"], "workdir: must be an absolute path"),
-        (["-e", "=x", running, "true"], "-e"),
-        (["-u", "a b", running, "true"], "user: must be"),
-    ):
-        done = run(daemon, "exec", *arguments)
-        assert done.returncode == 125, arguments
-        assert sentence in done.stderr.decode()
-    daemon.jobctl("cancel", "--grace", "0", running)
-    daemon.ended(running)
-    done = run(daemon, "exec", running, "true")
-    assert (done.returncode, done.stdout) == (125, b"")
-    assert "has ended" in done.stderr.decode()
-
-
-def test_a_killed_exec_ends_the_input_of_its_command(daemon: Daemon, running: str) -> None:
-    script = "cat; echo over > /workspace/over"
-    program = subprocess.Popen(
-        command_of(daemon, "exec", "-i", running, "sh", "-c", script),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    assert program.stdin is not None
-    assert program.stdout is not None
-    program.stdin.write(b"x")
-    program.stdin.flush()
-    assert program.stdout.read(1) == b"x"
-    program.kill()
-    program.communicate(timeout=DEADLINE_S)
-    until(
-        lambda: run(daemon, "exec", running, "cat", "over").stdout == b"over\n",
-        "the command has read the end",
-    )
-
-
-def fed(daemon: Daemon, *arguments: str) -> "subprocess.Popen[bytes]":
-    """Starts jobctl with an open pipe for its input."""
-    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen(command_of(daemon, *arguments), bufsize=0, **pipes)
-
-
-def said(program: "subprocess.Popen[bytes]", text: bytes) -> None:
-    """Writes to a program that copies its input, and reads the copy."""
-    assert program.stdin is not None
-    assert program.stdout is not None
-    program.stdin.write(text)
-    assert program.stdout.read(len(text)) == text
-
-
-def test_the_rest_of_an_input_comes_from_another_client(
-    daemon: Daemon, worker_image: str, job_id: str
-) -> None:
-    first = fed(daemon, "run", "--name", job_id, "-i", worker_image, "sh", "-c", "tee all; sha256sum all")
-    said(first, b"one\n")
-    first.kill()
-    first.communicate(timeout=DEADLINE_S)
-    assert daemon.call("GET", f"/v1/jobs/{job_id}").json["status"] == "running"
-
-    def attached() -> Any:
-        done = run(daemon, "attach", job_id, text=b"two\n")
-        return None if b"another client feeds" in done.stderr else done
-
-    done = until(attached, "the first client has left")
-    digest = hashlib.sha256(b"one\ntwo\n").hexdigest()
-    assert (done.returncode, done.stdout) == (0, f"two\n{digest}  all\n".encode())
-
-
-def test_a_job_whose_input_a_kill_of_jobd_has_cut_does_not_count_as_completed(
-    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
-) -> None:
-    daemon = make_daemon().start()
-    program = fed(daemon, "run", "--name", job_id, "-i", worker_image, "cat")
-    said(program, b"one\n")
-    daemon.kill()
-    _, err = program.communicate(timeout=DEADLINE_S)
-    assert program.returncode == 125
-    assert "the connection to jobd broke" in err.decode()
-    assert f"jobctl attach {job_id}" in err.decode()
-    daemon.start()
-    view = daemon.ended(job_id)
-    assert (view["status"], view["reason"], view["exitCode"]) == ("failed", "input-failed", 0)
-    assert "an end that nobody sent" in view["error"]
-    assert run(daemon, "logs", job_id).stdout == b"one\n"
-
-
-def test_an_input_that_had_ended_survives_a_kill_of_jobd(
-    make_daemon: Callable[..., Daemon], worker_image: str, job_id: str
-) -> None:
-    daemon = make_daemon().start()
-    script = "cat; touch read; while [ ! -e go ]; do sleep 0.1; done"
-    program = fed(daemon, "run", "--name", job_id, "-i", worker_image, "sh", "-c", script)
-    said(program, b"one\n")
-    assert program.stdin is not None
-    program.stdin.close()
-    program.stdin = None
-    until(
-        lambda: run(daemon, "exec", job_id, "test", "-e", "read").returncode == 0,
-        "the command has read the end",
-    )
-    daemon.kill()
-    program.communicate(timeout=DEADLINE_S)
-    daemon.start()
-    assert run(daemon, "exec", job_id, "touch", "go").returncode == 0
-    assert daemon.ended(job_id)["status"] == "completed"
