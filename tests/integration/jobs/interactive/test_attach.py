@@ -64,7 +64,6 @@ async def test_a_job_that_does_not_wait_for_a_client_starts_without_one(system: 
     await system.until(record, lambda now: now.started_at is not None)
 
 
-@pytest.mark.parametrize("ends", [False, True])
 async def test_a_terminal_is_left_and_entered_again_also_over_a_restart(system: Any) -> None:
     system.engine.workers["a"] = WorkerScript(runs_s=None, copies=True, shows_size=True)
     record = await system.submit(id="a", stdin=True, tty=True, attach=True)

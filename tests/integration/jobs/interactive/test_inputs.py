@@ -55,6 +55,7 @@ async def test_a_client_that_leaves_without_the_end_ends_nothing_and_another_sen
     assert (await system.ended(record)).status == "completed"
 
 
+@pytest.mark.parametrize("ends", [False, True])
 async def test_a_restart_under_the_input_is_told_unless_the_input_had_ended(system: Any, ends: bool) -> None:
     """The worker reads an end that nobody has sent. Its success may come from a part of its input."""
     system.engine.workers["a"] = WorkerScript(runs_s=None) if ends else COPIES
