@@ -97,8 +97,8 @@ _jobctl() {
         esac
     done
     case "$command" in
-    run) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
-    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$' ;;
+    run) _jobctl_place '^(--file|--detach-keys|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dith]*[fewmlo])$' ;;
+    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[ith]*[fewmlo])$' ;;
     sweep) _jobctl_place '^(--each|--each-line|--each-file|--max|--file|--sh|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
     esac
     case "$place" in
@@ -115,7 +115,7 @@ _jobctl() {
     --host) return ;;
     esac
     if [[ -z "$command" ]]; then
-        _jobctl_offer "run submit sweep ls sets top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags"
+        _jobctl_offer "run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags"
         [[ -n "$cur" ]] && _jobctl_offer "ps list inspect stop kill delete help"
         return
     fi
@@ -124,11 +124,12 @@ _jobctl() {
     inspect) command=show ;;
     stop|kill) command=cancel ;;
     delete) command=rm ;;
-    help) _jobctl_offer "run submit sweep ls sets top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version"; return ;;
+    help) _jobctl_offer "run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version"; return ;;
     esac
     if ((${#typed[@]} > at + 2)) || [[ "${typed[${#typed[@]}-1]}" == --*=* ]]; then
         case "$command:$prev" in
         run:-f|run:--file) _jobctl_files; return ;;
+        run:--detach-keys) return ;;
         run:--sh) return ;;
         run:--name) return ;;
         run:-e|run:--env) return ;;
@@ -257,6 +258,15 @@ _jobctl() {
         show:-o|show:--output) _jobctl_offer "table wide json yaml name"; return ;;
         explain:--host) return ;;
         explain:-o|explain:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        attach:--detach-keys) return ;;
+        attach:--host) return ;;
+        attach:-o|attach:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        exec:-e|exec:--env) return ;;
+        exec:-w|exec:--workdir) return ;;
+        exec:-u|exec:--user) return ;;
+        exec:--detach-keys) return ;;
+        exec:--host) return ;;
+        exec:-o|exec:--output) _jobctl_offer "table wide json yaml name"; return ;;
         logs:-l|logs:--label) return ;;
         logs:--tail) return ;;
         logs:--since) return ;;
@@ -339,14 +349,16 @@ _jobctl() {
         esac
     fi
     case "$command" in
-        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
-        submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
+        run) flags="-f --file -d --detach -i --interactive -t --tty --detach-keys --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
+        submit) flags="-f --file -i --interactive -t --tty --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
         sweep) flags="--each --each-line --each-file --max --dry-run -f --file -d --detach --sh -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
         ls) flags="-a --all -q --quiet -w --watch --status -l --label --group --set --mine --since --limit --host -o --output --json"; : ;;
         sets) flags="-q --quiet --limit --host -o --output --json"; : ;;
         top) flags="--once --interval --host -o --output --json"; : ;;
         show) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         explain) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        attach) flags="--no-stdin --detach-keys --host -o --output --json"; : ;;
+        exec) flags="-i --interactive -t --tty -e --env -w --workdir -u --user --detach-keys --host -o --output --json"; : ;;
         logs) flags="-l --label -f --follow --tail --since -t --timestamps --stream --raw --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         wait) flags="-l --label --set --any --timeout --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         bump) flags="--priority --host -o --output --json"; words="$(jobctl ls -q --status accepted --limit 200 2>/dev/null) @last" ;;

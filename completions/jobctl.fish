@@ -42,7 +42,7 @@ function __jobctl_place
     echo $place
 end
 function __jobctl_images; jobctl __images 2>/dev/null; end
-function __jobctl_bare; not __fish_seen_subcommand_from run submit sweep ls ps list sets top show inspect explain logs wait bump pause resume group retry cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
+function __jobctl_bare; not __fish_seen_subcommand_from run submit sweep ls ps list sets top show inspect explain attach exec logs wait bump pause resume group retry cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
 function __jobctl_begun; __jobctl_bare; and test -n (commandline -ct | string collect); end
 complete -c jobctl -f
 complete -c jobctl -n __jobctl_bare -l host -x -d 'The daemon'
@@ -50,11 +50,14 @@ complete -c jobctl -n __jobctl_bare -s o -l output -x -a 'table wide json yaml n
 complete -c jobctl -n __jobctl_bare -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -l version -d 'The version of jobctl'
 complete -c jobctl -n __jobctl_begun -a help -d 'The help of a command'
-complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit sweep ls sets top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
-function __jobctl_place_run; __jobctl_place run '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$'; end
+complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
+function __jobctl_place_run; __jobctl_place run '^(--file|--detach-keys|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dith]*[fewmlo])$'; end
 complete -c jobctl -n __jobctl_bare -a run -d 'Run a job, stream its log, exit with its exit code.'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s d -l detach -d 'Print the id and do not wait'
+complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s i -l interactive -d 'Feed jobctl\'s standard input to the command, and its end'
+complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s t -l tty -d 'Give the command a terminal; with -i, jobctl\'s own. ctrl-p ctrl-q leave the job running'
+complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l detach-keys -x -d 'The keys that leave a terminal; empty: none. [ctrl-p,ctrl-q]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l sh -x -d 'A shell line, which /bin/sh -c runs instead of COMMAND'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l name -x -d 'The job\'s id. [the image\'s name and random characters]'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s e -l env -x -d 'An environment variable; without a value, jobctl\'s own'
@@ -95,9 +98,11 @@ complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l host -x 
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -l json -d 'The same as -o json'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first image' -k -a '(__jobctl_images)'
-function __jobctl_place_submit; __jobctl_place submit '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$'; end
+function __jobctl_place_submit; __jobctl_place submit '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[ith]*[fewmlo])$'; end
 complete -c jobctl -n __jobctl_bare -a submit -d 'Submit a job and print its id; the same as run -d.'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
+complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s i -l interactive -d 'Feed jobctl\'s standard input to the command, and its end'
+complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s t -l tty -d 'Give the command a terminal; with -i, jobctl\'s own. ctrl-p ctrl-q leave the job running'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l sh -x -d 'A shell line, which /bin/sh -c runs instead of COMMAND'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -l name -x -d 'The job\'s id. [the image\'s name and random characters]'
 complete -c jobctl -n 'contains -- (__jobctl_place_submit) first value' -s e -l env -x -d 'An environment variable; without a value, jobctl\'s own'
@@ -223,6 +228,22 @@ complete -c jobctl -n '__fish_seen_subcommand_from explain' -l host -x -d 'The d
 complete -c jobctl -n '__fish_seen_subcommand_from explain' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n '__fish_seen_subcommand_from explain' -l json -d 'The same as -o json'
 complete -c jobctl -n '__fish_seen_subcommand_from explain' -a '(__jobctl_jobs)'
+complete -c jobctl -n __jobctl_bare -a attach -d 'Attach to the command of a running job.'
+complete -c jobctl -n '__fish_seen_subcommand_from attach' -l no-stdin -d 'Only show the output; send nothing to the command'
+complete -c jobctl -n '__fish_seen_subcommand_from attach' -l detach-keys -x -d 'The keys that leave a terminal; empty: none. [ctrl-p,ctrl-q]'
+complete -c jobctl -n '__fish_seen_subcommand_from attach' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from attach' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from attach' -l json -d 'The same as -o json'
+complete -c jobctl -n __jobctl_bare -a exec -d 'Run a command beside a running job\'s own.'
+complete -c jobctl -n '__fish_seen_subcommand_from exec' -s i -l interactive -d 'Feed standard input to the command'
+complete -c jobctl -n '__fish_seen_subcommand_from exec' -s t -l tty -d 'Give the command a terminal'
+complete -c jobctl -n '__fish_seen_subcommand_from exec' -s e -l env -x -d 'An environment variable beside the job\'s; without a value, jobctl\'s own'
+complete -c jobctl -n '__fish_seen_subcommand_from exec' -s w -l workdir -x -d 'The working directory. [the job\'s workspace]'
+complete -c jobctl -n '__fish_seen_subcommand_from exec' -s u -l user -x -d 'The user of the command. [the job\'s]'
+complete -c jobctl -n '__fish_seen_subcommand_from exec' -l detach-keys -x -d 'The keys that leave a terminal; empty: none. [ctrl-p,ctrl-q]'
+complete -c jobctl -n '__fish_seen_subcommand_from exec' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from exec' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from exec' -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -a logs -d 'Print or follow the logs of jobs.'
 complete -c jobctl -n '__fish_seen_subcommand_from logs' -s l -l label -x -d 'All jobs with this label, active or ended'
 complete -c jobctl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'Follow the log until the job ends'

@@ -37,8 +37,8 @@ CANNOT_EXECUTE = 126
 OUT_OF_MEMORY = 137
 INTERRUPTED = 130
 
-PASS_THROUGH = frozenset({"run", "sweep", "wait"})
-"""Commands that exit with the job's exit code: their own failures are 125."""
+PASS_THROUGH = frozenset({"run", "sweep", "wait", "attach", "exec"})
+"""Commands that exit with the exit code of a job or a command: their own failures are 125."""
 
 REASONS: Mapping[str, int] = MappingProxyType(
     {

@@ -12,6 +12,9 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
     "run": ({
         "-f": ("file", "text"), "--file": ("file", "text"),
         "-d": ("detach", "flag"), "--detach": ("detach", "flag"),
+        "-i": ("interactive", "flag"), "--interactive": ("interactive", "flag"),
+        "-t": ("tty", "flag"), "--tty": ("tty", "flag"),
+        "--detach-keys": ("detach_keys", "text"),
         "--sh": ("shell", "text"),
         "--name": ("name", "text"),
         "-e": ("env", "texts"), "--env": ("env", "texts"),
@@ -51,6 +54,8 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
     }, (("image", False, False), ("command", False, True),), False),
     "submit": ({
         "-f": ("file", "text"), "--file": ("file", "text"),
+        "-i": ("interactive", "flag"), "--interactive": ("interactive", "flag"),
+        "-t": ("tty", "flag"), "--tty": ("tty", "flag"),
         "--sh": ("shell", "text"),
         "--name": ("name", "text"),
         "-e": ("env", "texts"), "--env": ("env", "texts"),
@@ -154,6 +159,18 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
     }, (("ids", True, True),), True),
     "explain": ({
     }, (("ids", True, True),), True),
+    "attach": ({
+        "--no-stdin": ("no_stdin", "flag"),
+        "--detach-keys": ("detach_keys", "text"),
+    }, (("job_id", True, False),), True),
+    "exec": ({
+        "-i": ("interactive", "flag"), "--interactive": ("interactive", "flag"),
+        "-t": ("tty", "flag"), "--tty": ("tty", "flag"),
+        "-e": ("env", "texts"), "--env": ("env", "texts"),
+        "-w": ("workdir", "text"), "--workdir": ("workdir", "text"),
+        "-u": ("user", "text"), "--user": ("user", "text"),
+        "--detach-keys": ("detach_keys", "text"),
+    }, (("job_id", True, False), ("command", True, True),), False),
     "logs": ({
         "-l": ("label", "texts"), "--label": ("label", "texts"),
         "-f": ("follow", "flag"), "--follow": ("follow", "flag"),

@@ -107,6 +107,20 @@ class Client:
                 error.hint = f"jobctl sent a key that is not the one of this jobd; {_HINTS[401]}"
         return error
 
+    def upgrade(
+        self, path: str, query: Query | None, headers: Mapping[str, str]
+    ) -> tuple[_socket.socket, Answer]:
+        """Returns a connection on which jobd has answered 101, and that answer. Raises as `open` does."""
+        connection = self._connect()
+        try:
+            response = self._send(connection, "GET", path, query, None, headers, ANSWER_TIMEOUT_S)
+            if response.status != 101:
+                raise refusal(response.status, read_all(response, LONGEST_ERROR_BYTES))
+            return connection, response
+        except BaseException:
+            connection.close()
+            raise
+
     def _exchange(
         self,
         method: str,

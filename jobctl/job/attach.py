@@ -47,6 +47,7 @@ class RunSignals:
         """How often Ctrl-C was pressed."""
         self.accepted = False
         """True once jobd has accepted the job."""
+        self.follow_command = "jobctl logs -f"
 
     def __enter__(self) -> RunSignals:
         for number in (signal.SIGINT, *_DETACH_SIGNALS):
@@ -84,7 +85,7 @@ class RunSignals:
         """Returns the command that follows the job again, or that shows whether jobd accepted the job."""
         if not self.accepted:
             return in_doubt(self._job_id)
-        return f"{self._job_id} keeps running; to follow it again: jobctl logs -f {self._job_id}"
+        return f"{self._job_id} keeps running; to follow it again: {self.follow_command} {self._job_id}"
 
     def _cancel(self, kill: bool) -> None:
         try:

@@ -54,8 +54,10 @@ def submitted(answer: dict[str, Any]) -> dict[str, Any]:
     return {key: answer[key] for key in ("id", "uid", "status") if key in answer}
 
 
-def run_attached(session: Session, plan: Plan, source: Source, *, raw: bool) -> Outcome:
-    """Submits the job, prints its log until its end, and fetches its outputs."""
+def run_attached(
+    session: Session, plan: Plan, source: Source, *, raw: bool, detach_keys: str | None = None
+) -> Outcome | None:
+    """Submits the job, prints its log until its end, and fetches its outputs. Returns None where the person has left the job's terminal."""
     from jobctl.job import attach
 
     plan = _with_outputs(plan, keep=False)
@@ -66,6 +68,10 @@ def run_attached(session: Session, plan: Plan, source: Source, *, raw: bool) -> 
             f"an attached run cannot print -o {session.format}",
             hint="use -o json, or run -d to print only the id",
         )
+    if plan.is_interactive:
+        from jobctl.interactive.run import checked
+
+        plan = checked(plan, as_json=as_json, detach_keys=detach_keys)
     client = session.client()
     job_id = str(plan.spec["id"])
     with attach.RunSignals(client, job_id) as signals:
@@ -81,10 +87,18 @@ def run_attached(session: Session, plan: Plan, source: Source, *, raw: bool) -> 
                 output.json_line(answer)
             except BrokenPipeError:
                 raise EndedBySignal(signal.SIGPIPE, signals.resume_hint()) from None
-        with _attempt_notes(client, job_id, plan):
-            ended = attach.follow_to_end(
-                client, job_id, signals, as_json=as_json, raw=raw, only_stderr=only_stderr
-            )
+        if plan.is_interactive:
+            from jobctl.interactive.run import follow
+
+            left = follow(client, plan, signals, raw=raw, only_stderr=only_stderr, detach_keys=detach_keys)
+            if left is None:
+                return None
+            ended = left
+        else:
+            with _attempt_notes(client, job_id, plan):
+                ended = attach.follow_to_end(
+                    client, job_id, signals, as_json=as_json, raw=raw, only_stderr=only_stderr
+                )
         sys.stdout.flush()
         if signals.presses:
             return attach.after_interrupt(signals, ended)

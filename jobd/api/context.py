@@ -18,6 +18,7 @@ from jobd.health.health import HealthCheck
 from jobd.jobs.admission.resubmission import Resubmitter
 from jobd.jobs.admission.submission import Submitter
 from jobd.jobs.groups import GroupService
+from jobd.jobs.interactive.sessions import Sessions
 from jobd.jobs.log.log_view import LogView
 from jobd.jobs.service import JobService
 from jobd.jobs.sets import SetService
@@ -47,7 +48,8 @@ class StoredData(Protocol):
 @dataclass(frozen=True, slots=True)
 class Context:
     """The objects that handlers call. `about` makes the response of `GET /v1/version`, `disk` that of `GET /v1/disk`; `openapi` is
-    the document as JSON. `bodies`, `readers` and `copies` are the memory budgets of request bodies, of responses and of file downloads.
+    the document as JSON. `bodies`, `readers`, `copies` and `sessions_budget` are the memory budgets of request bodies, of responses, of file
+    downloads and of attached clients.
     """
 
     submitter: Submitter
@@ -57,6 +59,7 @@ class Context:
     groups: GroupService
     sets: SetService
     logs: LogView
+    sessions: Sessions
     store: StoredData
     feed: Feed
     dispatcher: Dispatcher
@@ -64,6 +67,7 @@ class Context:
     bodies: ByteBudget
     readers: ByteBudget
     copies: ByteBudget
+    sessions_budget: ByteBudget
     upload_dir: Path
     max_upload_bytes: int
     about: Callable[[], Version]

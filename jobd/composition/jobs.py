@@ -11,6 +11,9 @@ from jobd.jobs.admission.resubmission import Resubmitter
 from jobd.jobs.admission.submission import SubmissionLimits, Submitter
 from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.groups import GroupService
+from jobd.jobs.interactive.attachments import Attachments
+from jobd.jobs.interactive.inputs import Inputs
+from jobd.jobs.interactive.sessions import Sessions
 from jobd.jobs.job_files import JobFiles
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
@@ -50,6 +53,7 @@ class Jobs:
     groups: GroupService
     sets: SetService
     logs: LogView
+    sessions: Sessions
 
 
 def build_jobs(
@@ -73,6 +77,7 @@ def build_jobs(
     outputs = KeptOutputs(folder.outputs, config.kept_outputs_max_bytes)
     live_outputs = LiveOutputs()
     holds = WorkspaceHolds()
+    attachments, inputs = Attachments(clock), Inputs(engine)
     deps = Dependencies(
         engine=engine,
         repository=repository,
@@ -93,6 +98,8 @@ def build_jobs(
         on_change=observer.changed,
         live_outputs=live_outputs,
         notify=change_notifier.notify,
+        attachments=attachments,
+        inputs=inputs,
     )
     supervisors = Supervisors(deps, store)
     engine_monitor = EngineMonitor(engine, supervisors, clock, on_facts=queue.take_engine_facts)
@@ -134,4 +141,5 @@ def build_jobs(
         groups=groups,
         sets=SetService(store, supervisors),
         logs=LogView(store, change_notifier, service.current, events.readers, live_outputs),
+        sessions=Sessions(store, supervisors, engine, change_notifier, attachments, inputs, service.current),
     )

@@ -61,7 +61,7 @@ def view_of(
         reason=failure.reason if failure else None,
         error=failure.error if failure else None,
         exit_code=record.exit_code,
-        waiting_for=_waiting_for(record, queue_position, wait, progress, held),
+        waiting_for=_waiting_for(record, queue_position, wait, progress, held, attach=spec.attach),
         pull=_pull(record, progress),
         paused=held is not None and _refusal(record) is None,
         paused_seconds=round(frozen_s, 3) if frozen_s else None,
@@ -121,7 +121,13 @@ def _refusal(record: Record) -> str | None:
 
 
 def _waiting_for(
-    record: Record, position: int | None, wait: Wait | None, progress: Progress | None, held: str | None
+    record: Record,
+    position: int | None,
+    wait: Wait | None,
+    progress: Progress | None,
+    held: str | None,
+    *,
+    attach: bool = False,
 ) -> str | None:
     if record.ended:
         return None
@@ -142,6 +148,8 @@ def _waiting_for(
     if held is not None and record.phase == "running":
         refusal = _refusal(record)
         return held if refusal is None else f"the command to end, which runs on: {refusal}"
+    if attach and record.phase == "running" and record.worker is None:
+        return "a client to attach, for half a minute at most"
     return _WAITING.get(record.phase)
 
 

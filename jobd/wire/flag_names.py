@@ -11,6 +11,7 @@ FLAG_NAMES = {
     "sh": "command",
     "pids-limit": "pids",
     "read-only": "readOnly",
+    "interactive": "stdin",
     "cap-drop": "capDrop",
     "cap-add": "capAdd",
     "retry-on": "retryOn",

@@ -103,6 +103,8 @@ class JobSpec(
     capabilities(7) without `CAP_`; the daemon's settings must allow those in `cap_add`. `secrets`: name -> content of a file in
     /run/secrets; a stored spec has only the names. `priority`: waiting jobs with a higher one start first; the operator may limit how
     many jobs of a `group` run at once. `set`: the name of the set that the job belongs to, empty for none.
+    `stdin`: the worker has a standard input, which a client of the attach endpoint feeds. `tty`: the worker has a terminal. `attach`: the
+    worker starts once such a client is attached, or after a bounded wait.
     """
 
     id: str
@@ -135,6 +137,9 @@ class JobSpec(
     set: str = ""
     after: list[Dependency] = []
     gpus: Gpus = 0
+    stdin: bool = False
+    tty: bool = False
+    attach: bool = False
 
     @property
     def cpu_cores(self) -> float:
@@ -155,6 +160,11 @@ class JobSpec(
     def pids_limit(self) -> int:
         """The worker's process limit, with the default applied."""
         return self.pids or DEFAULT_PIDS
+
+    @property
+    def is_interactive(self) -> bool:
+        """Returns whether a client takes part in the run: the job then has one attempt, since nobody keeps what the client sends."""
+        return self.stdin or self.tty or self.attach
 
     @property
     def needs_sidecar(self) -> bool:

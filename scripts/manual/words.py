@@ -32,6 +32,9 @@ JOB_FIELDS = {
     "set": f"id of the set that the job belongs to, at most {limits.MAX_GROUP} characters as a group's name; none where it is empty",
     "after": f"earlier jobs that must end before this one starts, at most {limits.MAX_AFTER}; see DEPENDENCIES",
     "gpus": f"number of GPUs that the job holds alone, at most {limits.MAX_GPUS} and those of the daemon's GPU_DEVICES; all for every one",
+    "stdin": "the command has a standard input, which jobctl run -i or jobctl attach feeds; without retries",
+    "tty": "the command has a terminal, whose output is one stream; without retries",
+    "attach": "the command starts once a client is attached, or half a minute after it could have started; jobctl run -i and -t set it",
     "retryOn": "exit codes and reasons to retry after; empty: any failure before the outputs",
 }
 DEPENDENCY_FIELDS = {

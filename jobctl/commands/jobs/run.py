@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from jobctl.connection.session import session_of
+from jobctl.errors import Misuse
 from jobctl.job.outcome import Outcome
 from jobctl.job.spec.given_flags import flags_of
 
 if TYPE_CHECKING:
     import typer
+
+    from jobctl.commands.arguments import DetachKeys
 
 SETTINGS = {"allow_interspersed_args": False}
 FORMATS = ("json", "yaml", "name")
@@ -20,6 +23,8 @@ EXAMPLES = """
   jobctl run --retries 3 --retry-on 75,timeout fetcher:1
   jobctl run --after @last report:1
   jobctl run --in data=job:train-1/results report:1
+  cat words.txt | jobctl run -i busybox sort
+  jobctl run -it busybox sh
   id=$(jobctl run -d -m 2g --timeout 2h trainer:1 python train.py)
 
 Put flags before IMAGE; all words after IMAGE are the command.
@@ -64,6 +69,19 @@ def run(
         ),
     ] = None,
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Print the id and do not wait.")] = False,
+    interactive: Annotated[
+        bool,
+        typer.Option("-i", "--interactive", help="Feed jobctl's standard input to the command, and its end."),
+    ] = False,
+    tty: Annotated[
+        bool,
+        typer.Option(
+            "-t",
+            "--tty",
+            help="Give the command a terminal; with -i, jobctl's own. ctrl-p ctrl-q leave the job running.",
+        ),
+    ] = False,
+    detach_keys: DetachKeys = None,
     shell: Annotated[
         str | None,
         typer.Option("--sh", metavar="LINE", help="A shell line, which /bin/sh -c runs instead of COMMAND."),
@@ -251,6 +269,10 @@ def run(
     from jobctl.job.run import run_attached, run_detached
 
     flags, session, source = flags_of(given), session_of(ctx), source_of(file)
+    if (interactive or tty) and source.has_several:
+        raise Misuse("-i and -t take one job", hint="-f names a file with several jobs")
+    if interactive and file == "-":
+        raise Misuse("-f - reads the job file from standard input, which -i feeds to the command")
     if source.has_several:
         from jobctl.sets.run import run_document
 
@@ -263,4 +285,4 @@ def run(
     if detach:
         run_detached(session, plan, source)
         return None
-    return run_attached(session, plan, source, raw=raw)
+    return run_attached(session, plan, source, raw=raw, detach_keys=detach_keys)

@@ -42,5 +42,7 @@ def flags_of(given: Mapping[str, Any]) -> Flags:
         callback_key=callback_key(given.get("callback_key_file")),
         callback_batch=bool(given.get("callback_batch")),
         read_only=bool(given.get("read_only")),
+        interactive=bool(given.get("interactive")),
+        tty=bool(given.get("tty")),
         secrets=secrets(given.get("secret") or []),
     )

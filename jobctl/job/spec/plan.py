@@ -45,6 +45,8 @@ class Flags(Value):
     platform: str | None = None
     runtime: str | None = None
     read_only: bool = False
+    interactive: bool = False
+    tty: bool = False
     cap_drop: Sequence[str] = ()
     cap_add: Sequence[str] = ()
     secrets: Sequence[tuple[str, str]] = ()
@@ -77,6 +79,15 @@ class Plan(Value):
     uploads: tuple[Transfer, ...] = ()
     fetches: tuple[Transfer, ...] = ()
 
+    @property
+    def is_interactive(self) -> bool:
+        """Returns whether a client takes part in the job: it has a standard input or a terminal."""
+        return bool(self.spec.get("stdin") or self.spec.get("tty"))
+
+    def with_client(self) -> Plan:
+        """Returns the plan of a job whose start waits for this client."""
+        return Plan({**self.spec, "attach": True}, self.uploads, self.fetches)
+
 
 def plan(
     flags: Flags, file: Tree, environ: Mapping[str, str], fresh: str, defaults: Sequence[Default] = ()
@@ -105,6 +116,8 @@ def plan(
     _set(spec, "runtime", flags.runtime)
     _set(spec, "pids", flags.pids_limit)
     _set(spec, "readOnly", flags.read_only or None)
+    _set(spec, "stdin", flags.interactive or None)
+    _set(spec, "tty", flags.tty or None)
     _set(spec, "capDrop", _capabilities("--cap-drop", flags.cap_drop, "capDrop"))
     _set(spec, "capAdd", _capabilities("--cap-add", flags.cap_add, "capAdd"))
     if flags.env or flags.env_files:

@@ -51,6 +51,10 @@ class ProgressDisplay:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """Removes the line for good, since a terminal is shown from now on. Repeats safely."""
         self._stop.set()
         self._thread.join(timeout=5)
 

@@ -50,7 +50,7 @@ class Preparation:
         self._fresh.pop(order.ref)
         if is_new:
             self._fresh.remember(order.ref, made.worker_id)
-        self._ids.remember(order.ref, "worker", made.worker_id)
+        self._ids.remember(order.ref, "worker", made.worker_id, tty=order.spec.tty)
         if made.sidecar_id is not None:
             self._ids.remember(order.ref, "sidecar", made.sidecar_id)
         return made

@@ -61,8 +61,10 @@ def worker_body(
         "Env": [f"{name}={value}" for name, value in spec.environment.items()],
         "WorkingDir": spec.workspace,
         "Labels": labels.container_labels(order.ref, settings.instance, "worker"),
-        "OpenStdin": False,
-        "Tty": False,
+        "OpenStdin": spec.stdin,
+        # The engine passes on the end of an input only where it has one connection in the worker's life.
+        "StdinOnce": spec.stdin and not spec.tty,
+        "Tty": spec.tty,
         "Healthcheck": _NO_HEALTHCHECK,
         **_process(spec),
     }

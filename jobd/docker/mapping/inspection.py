@@ -44,9 +44,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """`Config` of ContainerInspect: labels and user; the user is the image's if the job sets none."""
+    """`Config` of ContainerInspect: labels, user and whether the container has a terminal; the user is the image's if the job sets none."""
 
     user: str = ""
+    tty: bool = False
     labels: dict[str, str] | None = None
 
 

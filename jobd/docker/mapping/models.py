@@ -151,3 +151,16 @@ class Message(msgspec.Struct, frozen=True, rename={"progress": "progressDetail"}
     error: str = ""
     stream: str = ""
     progress: ProgressDetail | None = None
+
+
+class ExecCreated(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The answer of ContainerExec."""
+
+    id: str
+
+
+class ExecInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of ExecInspect that jobd reads; the exit code is null while the command runs."""
+
+    running: bool = False
+    exit_code: int | None = None

@@ -90,6 +90,11 @@ class Resubmitter:
                 code="not-ended",
             )
         _check_secrets(spec, request)
+        if spec.stdin:
+            raise Conflict(
+                f"job {record.id!r} read its standard input, which jobd does not keep; submit the job again (jobctl run -i)",
+                code="input-needed",
+            )
         if request.files is None and _had_files(record, row, spec):
             raise InvalidRequest(
                 f"job {record.id!r} was submitted with local files, which jobd removed at the job's end; send the files again"
@@ -102,7 +107,7 @@ class Resubmitter:
             after = spec.after if _still_waited(record) else met_conditions(spec, request.sources)
         fixed = retry_prefix(record.id) if request.new_id is None else request.new_id
         renewed = with_sources(spec, request.sources)
-        again = checked(replace(renewed, id=fixed, secrets=dict(request.secrets), after=after))
+        again = checked(replace(renewed, id=fixed, secrets=dict(request.secrets), after=after, attach=False))
         submission = Submission(
             spec=again,
             owner=request.owner,

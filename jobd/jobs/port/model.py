@@ -204,6 +204,29 @@ Progress = str | ImagePull
 """What an engine does to prepare a job: a text for people, or a pull."""
 
 
+@dataclass(frozen=True, slots=True)
+class WindowSize:
+    """The size of a terminal, in characters."""
+
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to run beside a worker. `environment` is added to the worker's; `workdir` and `user` None: the worker's own. `stdin`: the
+    caller feeds the command's input. `tty`: the command has a terminal, of this `size` if given.
+    """
+
+    arguments: tuple[str, ...]
+    stdin: bool = False
+    tty: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    workdir: str | None = None
+    user: str | None = None
+    size: WindowSize | None = None
+
+
 LogCursor = msgspec.Raw
 """The position up to which a container's log has been read, as JSON that the adapter writes and reads; `jobs` stores the cursor
 unchanged. An adapter reads the cursors of its older versions.

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from jobd.jobs.port.hints import Hint
+from jobd.jobs.port.interactive import InteractiveEngine
 from jobd.jobs.port.model import (
     ContainerFacts,
     Created,
@@ -280,5 +281,5 @@ class Upkeep(Inventory, Removal, Protocol):
     """The calls of retention."""
 
 
-class EnginePort(JobEngine, Monitored, Upkeep, DiskMeasurement, Protocol):
+class EnginePort(JobEngine, InteractiveEngine, Monitored, Upkeep, DiskMeasurement, Protocol):
     """All Protocols in one object, which the composition root passes on."""

@@ -5,6 +5,7 @@ the record. `machine.py` changes records, `record_form.py` encodes them.
 """
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -52,6 +53,8 @@ _WITHOUT_WORKER = (Queued, Pulling, LoadingInputs)
 _WITHOUT_FAILURE = (Queued, Pulling, Running, CollectingOutputs)
 _MEASURED = (Started, Ended)
 
+Input = Literal["unopened", "open", "ended", "cut"]
+
 
 class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     """One job's facts and its users' requests. A repeated attempt replaces only `attempt`.
@@ -60,7 +63,8 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     versions. `image_digest`: the digest of the last pulled image. `has_spool`: local files were sent with the job; jobd has them until
     the job's end. `sources`: the earlier jobs whose workspaces stay for this job. `retried_from`: the job that this one runs anew;
     `takes`: whose outputs alone it repeats. `taken_by`: the job that has taken over the workspace.
-    `token`: authenticates the job's sidecar. `paused`: a user has paused this job alone. `form`, 2, is the version of the stored form
+    `token`: authenticates the job's sidecar. `paused`: a user has paused this job alone. `input`: of a worker without a terminal; `cut`: the
+    worker has read an end that no client sent. `form`, 2, is the version of the stored form
     (`record_form.py`).
     """
 
@@ -82,6 +86,7 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     events: EventCounts = EventCounts()
     log: LogState = LogState()
     paused: bool = False
+    input: Input = "unopened"
     retried_from: RetriedFrom | None = None
     cancel: CancelRequest | None = None
     earlier: list[FailedAttempt] = msgspec.field(default_factory=list)

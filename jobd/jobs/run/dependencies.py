@@ -9,6 +9,8 @@ from pathlib import Path
 
 from jobd.clock import Clock
 from jobd.jobs.admission.queue import AdmissionQueue
+from jobd.jobs.interactive.attachments import Attachments
+from jobd.jobs.interactive.inputs import Inputs
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.port.protocols import JobEngine
@@ -40,3 +42,5 @@ class Dependencies:
     on_change: Callable[[Record, Record, JobSpec], None]
     live_outputs: LiveOutputs
     notify: Callable[[str], None]
+    attachments: Attachments
+    inputs: Inputs

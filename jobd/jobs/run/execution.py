@@ -57,10 +57,15 @@ class Execution:
         await self._job_state.take_log(replace(read, lines=await self._output.resolve_newlines(read.lines)))
 
     async def stop_reading(self) -> None:
-        """Stops following both containers' logs; a batch that is being stored is stored first."""
+        """Stops following both containers' logs; a batch that is being stored is stored first. Closes the worker's input."""
         await self._logs.stop()
         await self._output.stop()
         await self._reports.stop()
+        await self._deps.inputs.close(self._job_state.record.uid)
+
+    def interrupt(self) -> None:
+        """Ends the wait for a client: a user wants the job to end."""
+        self._deps.attachments.release(self._job_state.record.uid)
 
     def start_reading_reports(self) -> None:
         """Follows the reports of a sidecar that was just started, if any: the first ones come before the next observation."""
@@ -81,8 +86,15 @@ class Execution:
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return
+        if job_state.spec.attach:
+            await self._deps.attachments.hold(job_state.record.uid)
+            if job_state.record.phase != "running":
+                return  # a user has cancelled the job
         # Attaching waits for the engine, the commit waits for the disk.
-        following = asyncio.ensure_future(self._output.attach(job_state.record.log.seq))
+        following = asyncio.gather(
+            self._output.attach(job_state.record.log.seq),
+            self._deps.attachments.admit(job_state.record.uid),
+        )
         try:
             await job_state.apply(facts.WorkerStarting())
         finally:
@@ -142,6 +154,8 @@ class Execution:
     async def observe(self) -> None:
         """Observes the containers, or takes the worker's end from a hint; reads their logs."""
         job_state, observed_state = self._job_state, self._observed_state
+        if job_state.record.input == "open" and not self._deps.inputs.holds(job_state.record.uid):
+            await job_state.apply(facts.InputCut())
         died = observed_state.pop_end_event(job_state.record)
         if (
             died is not None

@@ -33,4 +33,5 @@ class Executors:
     def interrupt(self) -> None:
         """Cancels what delays a user's request."""
         self.preparation.interrupt()
+        self.execution.interrupt()
         self.collection.interrupt()

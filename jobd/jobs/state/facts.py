@@ -199,6 +199,21 @@ class WorkerThawed:
 
 
 @dataclass(frozen=True, slots=True)
+class InputOpening:
+    """jobd is about to open the worker's standard input. Stored before the call: if jobd is killed, the worker reads the end of its input."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputEnding:
+    """The client has sent the end of the input, and jobd is about to pass the end on."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputCut:
+    """The connection to the worker's standard input has ended with an earlier process of jobd, before the client sent the end."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimePassed:
     """The time of a `Wait` has come."""
 
@@ -250,6 +265,9 @@ Fact = (
     | FreezeRefused
     | WorkerThawing
     | WorkerThawed
+    | InputOpening
+    | InputEnding
+    | InputCut
     | TimePassed
     | ClockMoved
     | Measured

@@ -124,6 +124,8 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
         ) if isinstance(state, Running) and isinstance(state.worker, Started):
             worker = _frozen_or_thawed(record, state.worker, fact, now)
             return Step(record.with_state(state.change(worker=worker)))
+        case facts.InputOpening() | facts.InputEnding() | facts.InputCut() if isinstance(state, Running):
+            return Step(_input_changed(record, fact))
         case facts.TimePassed():
             return Step(_time_passed(record, now))
         case facts.Measured() if isinstance(state, Running) and isinstance(state.worker, Started):
@@ -189,6 +191,18 @@ def _paused(record: Record, paused: bool) -> Record:
         # The user asks again: the engine may freeze the worker now.
         record = record.with_state(state.change(worker=state.worker.change(freeze_refusal=None)))
     return record.change(paused=paused)
+
+
+def _input_changed(record: Record, fact: facts.Fact) -> Record:
+    match fact, record.input:
+        case facts.InputOpening(), "unopened":
+            return record.change(input="open")
+        case facts.InputEnding(), "open":
+            return record.change(input="ended")
+        case facts.InputCut(), "open":
+            return record.change(input="cut")
+        case _:
+            return record
 
 
 def _frozen_or_thawed(record: Record, worker: Started, fact: facts.Fact, now: datetime) -> Started:

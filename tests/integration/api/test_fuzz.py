@@ -51,6 +51,8 @@ MEANT = {
     ("POST", "/v1/jobs/{id}/priority"),  # the same
     ("PUT", "/v1/groups/{name}"),  # the same
     ("GET", "/v1/jobs/{id}/files"),  # a path must be in the workspace
+    ("GET", "/v1/jobs/{id}/attach"),  # a request must be a WebSocket's
+    ("GET", "/v1/jobs/{id}/exec"),  # the same
     ("POST", "/internal/events"),  # a report must name one of the job's artifacts
 }
 """Operations whose values have conditions beyond types and bounds."""

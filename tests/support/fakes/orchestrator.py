@@ -19,6 +19,7 @@ from jobd.jobs.port.errors import (
 )
 from jobd.jobs.port.hints import Hint
 from jobd.jobs.port.model import (
+    Command,
     ContainerFacts,
     DiskUse,
     EndCause,
@@ -31,8 +32,10 @@ from jobd.jobs.port.model import (
     StartFate,
     StreamName,
     Usage,
+    WindowSize,
 )
 from jobd.wire.report import SidecarOrder
+from tests.support.fakes.interactive import FakeInput, FakeProcess
 from tests.support.fakes.preparation import FakePreparation
 from tests.support.fakes.printed import output, printed
 from tests.support.fakes.worker import WorkerScript
@@ -236,6 +239,38 @@ class FakeOrchestrator(FakePreparation):
         if job.worker.facts.frozen:
             raise ContainerGone(f"the worker of job {ref.id} is frozen")
         yield output(job.worker, len(job.worker.log), self._hints, self._here)
+
+    @asynccontextmanager
+    async def input(self, ref: JobRef) -> AsyncIterator[FakeInput]:
+        """Opens the worker's input."""
+        self._here("input")
+        job = self._world.find(ref)
+        if job is None or job.worker is None:
+            raise ContainerGone(f"the worker of job {ref.id} does not exist")
+        if job.worker.facts.frozen:
+            raise RefusedByEngine(f"the worker of job {ref.id} is frozen")
+        stream = FakeInput(self._world, job, job.worker, self._here)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    async def resize(self, ref: JobRef, size: WindowSize) -> bool:
+        """Sets the size of the worker's terminal."""
+        self._here("resize")
+        job = self._world.find(ref)
+        return job is not None and self._world.resize(job, size)
+
+    @asynccontextmanager
+    async def execute(self, ref: JobRef, command: Command) -> AsyncIterator[FakeProcess]:
+        """Plays the script of the command's first argument; a command without a script does not exist."""
+        self._here("execute")
+        job = self._world.find(ref)
+        if job is None or job.worker is None or not job.worker.running:
+            raise ContainerGone(f"the worker of job {ref.id} does not run")
+        if job.worker.facts.frozen:
+            raise RefusedByEngine(f"the worker of job {ref.id} is frozen")
+        yield FakeProcess(self.commands.get(command.arguments[0]), command, job.worker, self._hints)
 
     def hints(self) -> AsyncGenerator[Hint, None]:
         """Yields `Connected` first and after each outage, then the events."""

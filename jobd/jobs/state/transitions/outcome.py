@@ -38,6 +38,7 @@ from jobd.wire.job import JobSpec
 
 MAX_SIDECAR_RUNS = 3
 CANCELLED = "cancelled"
+INPUT_CUT = "jobd was stopped while the job read its standard input: the command has read an end that nobody sent, so its result may lack a part"
 DEPENDENCY = "dependency"
 """The reason of a job that was cancelled since a job that it waited for ended otherwise than required."""
 
@@ -77,6 +78,8 @@ def worker_ended(
             why=worker_facts.error if worker_facts else "",
             peak_bytes=record.usage.memory_peak_bytes if record.usage else None,
         )
+        if failure is None and record.input == "cut":
+            failure = Failure(reason="input-failed", error=INPUT_CUT)
     exited_at = run_times.exited(record, worker_facts, now)
     if isinstance(worker, Started):
         worker = freezing.ended(worker, exited_at)

@@ -44,7 +44,7 @@ KEPT = frozenset(
     events.count events.sequence events.started log.seq log.size_bytes log.is_full log.announced
     cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s scheduling.cpu scheduling.memory_mb
     scheduling.priority scheduling.group scheduling.gpus scheduling.after retried_from.uid retried_from.id
-    takes.workspace.uid takes.workspace.id takes.workspace.attempt takes.worker taken_by.uid taken_by.id paused
+    takes.workspace.uid takes.workspace.id takes.workspace.attempt takes.worker taken_by.uid taken_by.id paused input
     """.split()  # noqa: SIM905 - a list of them would fill the page
 )
 GROWS = frozenset({"earlier", "attempt.number", "scheduling.ticket"})
@@ -94,6 +94,7 @@ def full() -> Record:
         events=EventCounts(count=4, sequence=3, started=True),
         log=LogState(seq=8, size_bytes=80, is_full=True, announced=7),
         paused=True,
+        input="cut",
         cancel=CancelRequest(delete=True, by="me", why="so", signal="SIGINT", grace_s=1.0),
         earlier=[FailedAttempt(number=1, reason="lost")],
         attempt=Attempt(
