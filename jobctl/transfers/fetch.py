@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from jobctl.connection.client import ANSWER_TIMEOUT_S, Body, Client, job_path, read_blocks
+from jobctl.connection.body import Body
+from jobctl.connection.client import ANSWER_TIMEOUT_S, Client, job_path, read_blocks
 from jobctl.connection.http1 import Answer
 from jobctl.errors import ConnectionLost
 from jobctl.output.live.meter import metered

@@ -142,6 +142,19 @@ LOGS = Page(
         Step("jobctl wait long", "A line says what the job does.", until="runs for", keys="C-c"),
     ),
 )
+INTERACTIVE = Page(
+    "interactive",
+    "Standard input and commands beside: run -i, attach, exec",
+    (
+        Step(
+            "printf 'b\\na\\n' | jobctl run -i --name piped busybox sort",
+            "The command reads what is piped in.",
+        ),
+        Step("jobctl exec long echo beside", "A command in the container of a running job."),
+        Step("jobctl exec long sh -c 'exit 3'; echo \"exit code $?\"", "Its exit code is passed on."),
+        Step('jobctl attach hello; echo "exit code $?"', "Only a running job can be attached."),
+    ),
+)
 FILES_PAGE = Page(
     "files",
     "Files: cp, fetch",
@@ -279,4 +292,4 @@ ERRORS = Page(
     ),
 )
 
-PAGES = (MACHINE, RUN, JOBS, LOGS, FILES_PAGE, QUEUE, SETS, EVENTS, ENDING, ERRORS)
+PAGES = (MACHINE, RUN, JOBS, LOGS, INTERACTIVE, FILES_PAGE, QUEUE, SETS, EVENTS, ENDING, ERRORS)
