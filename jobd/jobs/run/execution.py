@@ -7,6 +7,7 @@ which action is next; `preparation.py` has the actions before the worker's start
 import asyncio
 from dataclasses import replace
 
+from jobd.errors import InvalidRequest
 from jobd.jobs.log.container_log_follower import ContainerLogFollower
 from jobd.jobs.log.output_follower import OutputFollower
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, RefusedByEngine, StartFailed
@@ -80,6 +81,12 @@ class Execution:
                 # The secrets' memory ended with the sidecar: the worker would find an empty folder.
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
+                return
+        if job_state.spec.mounts:
+            try:
+                await self._deps.mounts.check(job_state.spec, job_state.record.caller)
+            except InvalidRequest as error:
+                await job_state.apply(facts.SetupFailed("input-failed", str(error)))
                 return
         # Attaching waits for the engine, the commit waits for the disk.
         following = asyncio.ensure_future(self._output.attach(job_state.record.log.seq))
