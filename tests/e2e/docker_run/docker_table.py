@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+README = Path(__file__).resolve().parents[3] / "README.md"
 _HEADING = "### From docker run to jobctl run\n"
 _ROW = re.compile(
     r"^\| `(?P<docker>.+?)` \| (?:`(?P<jobctl>.+?)`|(?P<word>same|refused)) \| (?P<note>.*?) ?\|$",

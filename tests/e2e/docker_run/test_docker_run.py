@@ -15,7 +15,7 @@ import docker
 import docker.errors
 import pytest
 
-from tests.e2e.docker_table import Row, rows
+from tests.e2e.docker_run.docker_table import Row, rows
 from tests.support.daemon import DEADLINE_S, Daemon, remove_all
 
 ROWS = rows()
