@@ -20,13 +20,15 @@ from jobd.jobs.admission.submission import Submitter
 from jobd.jobs.groups import GroupService
 from jobd.jobs.interactive.sessions import Sessions
 from jobd.jobs.log.log_view import LogView
+from jobd.jobs.record.parts import Caller
 from jobd.jobs.service import JobService
 from jobd.jobs.sets import SetService
 from jobd.store.tables.delivery_rows import Delivery
 from jobd.store.tables.rows import LogStats
 from jobd.wire.views.daemon import Disk, Version
 
-_PEER_CREDENTIALS = struct.Struct("3i")
+_PEER_CREDENTIALS = struct.Struct("iII")
+"""`struct ucred`: process, user, group."""
 
 
 class StoredData(Protocol):
@@ -91,7 +93,18 @@ def is_unix(request: web.Request) -> bool:
 
 
 def caller(request: web.Request) -> str | None:
-    """Returns the user at the other end of the Unix socket: the name, or the uid where there is no name; None over TCP.
+    """Returns the user at the other end of the Unix socket: the name, or the uid where there is no name; None over TCP."""
+    found = credentials(request)
+    if found is None:
+        return None
+    try:
+        return pwd.getpwuid(found.uid).pw_name
+    except KeyError:
+        return str(found.uid)
+
+
+def credentials(request: web.Request) -> Caller | None:
+    """Returns the uid and gid of the process at the other end of the Unix socket, when it connected; None over TCP.
 
     Source: SO_PEERCRED, unix(7).
     """
@@ -99,11 +112,8 @@ def caller(request: web.Request) -> str | None:
     if sock is None or sock.family != socket.AF_UNIX:
         return None
     data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-    uid = _PEER_CREDENTIALS.unpack(data)[1]
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    _, uid, gid = _PEER_CREDENTIALS.unpack(data)
+    return Caller(uid=uid, gid=gid)
 
 
 def _socket(request: web.Request) -> socket.socket | None:

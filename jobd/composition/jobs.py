@@ -18,6 +18,8 @@ from jobd.jobs.job_files import JobFiles
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.log_view import LogView
+from jobd.jobs.mounts.host_mounts import HostMounts
+from jobd.jobs.port.model import EngineFacts
 from jobd.jobs.port.protocols import EnginePort
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.retention.retention import Retention, RetentionSettings
@@ -78,6 +80,7 @@ def build_jobs(
     live_outputs = LiveOutputs()
     holds = WorkspaceHolds()
     attachments, inputs = Attachments(clock), Inputs(engine)
+    mounts = HostMounts(_own_paths(config, folder), config.allow_mounts)
     deps = Dependencies(
         engine=engine,
         repository=repository,
@@ -95,6 +98,7 @@ def build_jobs(
         secrets=SecretFiles(folder.secrets),
         outputs=outputs,
         holds=holds,
+        mounts=mounts,
         on_change=observer.changed,
         live_outputs=live_outputs,
         notify=change_notifier.notify,
@@ -102,7 +106,12 @@ def build_jobs(
         inputs=inputs,
     )
     supervisors = Supervisors(deps, store)
-    engine_monitor = EngineMonitor(engine, supervisors, clock, on_facts=queue.take_engine_facts)
+
+    def take_engine_facts(facts: EngineFacts) -> None:
+        queue.take_engine_facts(facts)
+        mounts.take_engine_facts(facts)
+
+    engine_monitor = EngineMonitor(engine, supervisors, clock, on_facts=take_engine_facts)
     groups = GroupService(store, queue, clock, supervisors.wake)
     retention = Retention(
         store,
@@ -118,6 +127,7 @@ def build_jobs(
     limits = SubmissionLimits(
         config.max_queued_jobs,
         config.allow_cap_add,
+        config.allow_devices,
         Caps(config.max_timeout_s, config.max_memory_mb, config.max_cpus),
     )
     fingerprints = Fingerprints(fingerprint_key(folder))
@@ -143,3 +153,9 @@ def build_jobs(
         logs=LogView(store, change_notifier, service.current, events.readers, live_outputs),
         sessions=Sessions(store, supervisors, engine, change_notifier, attachments, inputs, service.current),
     )
+
+
+def _own_paths(config: Config, folder: StateFolder) -> list[str]:
+    """Returns the files of jobd that no job gets."""
+    files = (folder.path, config.socket, config.api_key_file, config.tls_cert_file, config.tls_key_file)
+    return [str(path.absolute()) for path in files if path is not None]

@@ -113,6 +113,8 @@ class DockerWorld:
             await self.kill_from_outside(ref)
         elif cause is EndCause.OUT_OF_MEMORY:
             return engine, await self._out_of_memory(ref)
+        elif cause is EndCause.NOT_EXECUTED:
+            await self._start(engine, self.work(ref, Behaviour(missing=True)))
         else:
             code = 255 if cause is EndCause.UNKNOWN else 3
             await self._start(engine, self.work(ref, Behaviour(exit_code=code)))

@@ -161,4 +161,5 @@ _CODES: Mapping[EndCause, int | None] = {
     EndCause.SIGNAL: 137,
     EndCause.OUT_OF_MEMORY: 137,
     EndCause.NODE_LOST: None,
+    EndCause.NOT_EXECUTED: 127,
 }

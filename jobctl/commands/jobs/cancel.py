@@ -43,11 +43,19 @@ def cancel(
     ] = None,
     grace: Annotated[
         str | None,
-        typer.Option("--grace", metavar="DURATION", help="Time between the signal and SIGKILL. [10s]"),
+        typer.Option(
+            "--grace",
+            metavar="DURATION",
+            help="Time between the signal and SIGKILL. [the job's --stop-timeout, 10s]",
+        ),
     ] = None,
     signal: Annotated[
         str | None,
-        typer.Option("--signal", metavar="NAME", help=f"The first signal: {', '.join(SIGNALS)}. [TERM]"),
+        typer.Option(
+            "--signal",
+            metavar="NAME",
+            help=f"The first signal: {', '.join(SIGNALS)}. [the job's --stop-signal, TERM]",
+        ),
     ] = None,
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="A reason, which jobd stores with the job.")

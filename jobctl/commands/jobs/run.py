@@ -12,6 +12,7 @@ from jobctl.job.spec.given_flags import flags_of
 if TYPE_CHECKING:
     import typer
 
+    from jobctl.commands import container_arguments as container
     from jobctl.commands.arguments import DetachKeys
 
 SETTINGS = {"allow_interspersed_args": False}
@@ -231,7 +232,10 @@ def run(
         bool, typer.Option("--callback-batch", help="Send the waiting events as one array.")
     ] = False,
     user: Annotated[
-        str | None, typer.Option("--user", metavar="UID[:GID]", help="The user of the command. [the image's]")
+        str | None,
+        typer.Option(
+            "-u", "--user", metavar="UID[:GID]", help="The user of the command; me is you. [the image's]"
+        ),
     ] = None,
     pull: Annotated[
         Literal["missing", "always", "never"] | None,
@@ -258,6 +262,22 @@ def run(
     cap_add: Annotated[
         Texts, typer.Option("--cap-add", metavar="NAME", help="Add a capability, where the daemon allows it.")
     ] = None,
+    init: container.Init = False,
+    no_init: container.NoInit = False,
+    rm: container.Rm = False,
+    stop_signal: container.StopSignal = None,
+    stop_timeout: container.StopTimeout = None,
+    volume: container.Volume = None,
+    mount: container.Mount = None,
+    tmpfs: container.Tmpfs = None,
+    shm_size: container.ShmSize = None,
+    hostname: container.Hostname = None,
+    network: container.Network = None,
+    publish: container.Publish = None,
+    add_host: container.AddHost = None,
+    dns: container.Dns = None,
+    ulimit: container.Ulimit = None,
+    device: container.Device = None,
     raw: Annotated[
         bool,
         typer.Option("--raw", help="Print the job's control sequences also on a terminal."),

@@ -1,10 +1,12 @@
 """Builds a submission from the flags of `run` and a job file: the spec, the uploads and the outputs. Flags override the file.
 
-Pure: the environment, the file's fields and a random id are arguments, and no file is opened. The daemon checks the spec.
+Pure but for the caller's uid: the environment, the file's fields and a random id are arguments, and no file is opened. The daemon
+checks the spec.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 Tree = dict[str, Any]
 
 EVENT_PREFIX = "orchestrator.job."
+ME = "me"
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]+")
 _LONGEST_ID_STEM = 40
 
@@ -66,6 +69,8 @@ class Flags(Value):
     set: str | None = None
     after: Sequence[str] = ()
     gpus: str | None = None
+    container: Sequence[str] = ()
+    """Docker's flags for the container, each as NAME=VALUE; see `container_flags.py`."""
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
     writes: Sequence[str] = ()
@@ -109,8 +114,15 @@ def plan(
     _command(spec, flags)
     _limits(spec, flags)
     set_defaults(spec, defaults)
-    _set(spec, "workspace", flags.workdir)
-    _set(spec, "user", flags.user)
+    if flags.container or spec.get("mounts") or spec.get("workingDir"):
+        from jobctl.job.spec.container_flags import set_container_fields, set_workdir
+
+        set_container_fields(spec, flags.container)
+        set_workdir(spec, flags.workdir)
+    else:
+        _set(spec, "workspace", flags.workdir)
+    if flags.user is not None:
+        spec["user"] = own_user() if flags.user == ME else flags.user
     _set(spec, "pull", flags.pull)
     _set(spec, "platform", flags.platform)
     _set(spec, "runtime", flags.runtime)
@@ -148,6 +160,11 @@ def plan(
     if transfers.artifacts:
         spec["artifacts"] = transfers.artifacts
     return Plan(spec, transfers.uploads, transfers.fetches)
+
+
+def own_user() -> str:
+    """Returns the caller's uid and gid, which `--user me` names."""
+    return f"{os.getuid()}:{os.getgid()}"
 
 
 def generated_id(image: str, fresh: str) -> str:

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from jobd.api.body import Parameters
 from jobd.api.channels import opened
-from jobd.api.context import context_of
+from jobd.api.context import context_of, credentials
 from jobd.api.route import Parameter, Route
 from jobd.wire import channel
 from jobd.wire.terminal import ExecRequest, Status, TerminalSize
@@ -25,7 +25,7 @@ async def attach(request: web.Request) -> web.StreamResponse:
     parameters = Parameters(request)
     stdin = parameters.flag("stdin")
     parameters.done()
-    target = await context.sessions.target(request.match_info["id"])
+    target = await context.sessions.target(request.match_info["id"], credentials(request))
     async with opened(request) as channels:
         await context.sessions.attach(target, channels, stdin=stdin)
     return channels.socket
@@ -35,7 +35,7 @@ async def execute(request: web.Request) -> web.StreamResponse:
     """`GET /v1/jobs/{id}/exec`: a WebSocket."""
     context = context_of(request)
     Parameters(request).done()
-    target = await context.sessions.target(request.match_info["id"], running=True)
+    target = await context.sessions.target(request.match_info["id"], credentials(request), running=True)
     async with opened(request) as channels:
         wanted = decode_request(await channels.request())
         await context.sessions.execute(target, wanted, channels)

@@ -3,7 +3,7 @@
 Source: Docker Engine API, ContainerExec, ExecStart.
 """
 
-from jobd.docker.mapping.container_spec import Body
+from jobd.docker.mapping.container_options import Body
 from jobd.jobs.port.model import Command
 
 _NO_KEYS = "ctrl-@,ctrl-^,ctrl-@,ctrl-_,ctrl-@,ctrl-^,ctrl-@,ctrl-_"

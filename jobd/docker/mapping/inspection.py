@@ -51,6 +51,14 @@ class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"
     labels: dict[str, str] | None = None
 
 
+class MountPoint(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """An entry of `Mounts` of ContainerInspect."""
+
+    type: str = ""
+    name: str = ""
+    destination: str = ""
+
+
 LONGEST_ID = 128
 """The engine's ids have 64 characters. A longer id is not cached: jobd then inspects the container by name each time."""
 
@@ -61,6 +69,12 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     id: str
     state: State
     config: ContainerConfig
+    mounts: list[MountPoint] | None = None
+
+    @property
+    def has_host_mounts(self) -> bool:
+        """True if files of the engine's machine are mounted in the container."""
+        return any(mount.type == "bind" for mount in self.mounts or ())
 
     @property
     def never_started(self) -> bool:

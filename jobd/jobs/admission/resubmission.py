@@ -20,7 +20,7 @@ from jobd.errors import Conflict, InvalidRequest, NotFound
 from jobd.jobs.admission.outputs_retry import check_adds_nothing, takeover_of
 from jobd.jobs.admission.retried_sources import check_source, implied_sources, met_conditions, with_sources
 from jobd.jobs.admission.submission import OutputsOf, Submission, Submitter, is_same_submission
-from jobd.jobs.record.parts import RetriedFrom
+from jobd.jobs.record.parts import Caller, RetriedFrom
 from jobd.jobs.record.record import Record
 from jobd.jobs.state.transitions.on_dependency import why_unmet
 from jobd.jobs.state.transitions.outcome import DEPENDENCY
@@ -43,7 +43,7 @@ class Resubmission:
     """A request to run the ended job `job_id` anew. `new_id` None: jobd derives an id. `secrets`: the values of the job's secrets.
     `after` None: the job's own dependencies, as far as they were not met. `sources`: other jobs in place of those whose files the job
     takes. `files`, `files_digest`: see `Submission`. `outputs`: repeats only
-    the outputs, on the workspace that is still there.
+    the outputs, on the workspace that is still there. `caller`: see `Submission`.
     """
 
     job_id: str
@@ -55,6 +55,7 @@ class Resubmission:
     files: Path | None = None
     files_digest: bytes | None = None
     outputs: bool = False
+    caller: Caller | None = None
 
 
 class Resubmitter:
@@ -111,6 +112,7 @@ class Resubmitter:
         submission = Submission(
             spec=again,
             owner=request.owner,
+            caller=request.caller,
             files=request.files,
             files_digest=request.files_digest,
             idempotent=True,

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from jobd.errors import Conflict, NotFound
 from jobd.jobs.change_notifier import ChangeNotifier
+from jobd.jobs.interactive.access import check_client, check_user
 from jobd.jobs.interactive.attachments import Arrival, Attachments
 from jobd.jobs.interactive.client import Client
 from jobd.jobs.interactive.inputs import Inputs
@@ -21,7 +22,7 @@ from jobd.jobs.port.errors import ContainerGone, EngineUnavailable
 from jobd.jobs.port.interactive import InteractiveEngine, ProcessInput
 from jobd.jobs.port.model import Command, JobRef, WindowSize
 from jobd.jobs.port.protocols import WorkerOutput
-from jobd.jobs.record.parts import Started
+from jobd.jobs.record.parts import Caller, Started
 from jobd.jobs.record.record import Record
 from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.state import facts, freezing
@@ -39,10 +40,11 @@ class SessionEngine(WorkerOutput, InteractiveEngine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A job whose command has not ended."""
+    """A job whose command has not ended. `client`: the user at the other end of the Unix socket, None over TCP."""
 
     record: Record
     spec: JobSpec
+    client: Caller | None = None
 
 
 class Sessions:
@@ -66,16 +68,17 @@ class Sessions:
         self._inputs = inputs
         self._current = current
 
-    async def target(self, job_id: str, *, running: bool = False) -> Target:
+    async def target(self, job_id: str, client: Caller | None = None, *, running: bool = False) -> Target:
         """Returns the newest job with this id. `running`: its command must run.
 
-        Raises: NotFound. Conflict: the command has ended, or does not run. UnreadableJob.
+        Raises: NotFound. Conflict: the command has ended, or does not run. Forbidden: the job has the rights of another user. UnreadableJob.
         """
         row = await self._store.get_by_id(job_id)
         if row is None:
             raise NotFound(f"no job {job_id!r}")
         supervisor = self._supervisors.get(row.uid)
         record = supervisor.record if supervisor else record_of(row)
+        check_client(record, client)
         if record.worker_over:
             raise Conflict(
                 f"the command of job {job_id!r} has ended; its output: jobctl logs {job_id}",
@@ -87,7 +90,7 @@ class Sessions:
             raise Conflict(
                 f"the command of job {job_id!r} does not run yet: {record.phase}", code="not-running"
             )
-        return Target(record, spec_of(row))
+        return Target(record, spec_of(row), client)
 
     async def attach(self, target: Target, client: Client, *, stdin: bool) -> None:
         """Serves a client until the job's end, or until the client leaves. `stdin`: the client feeds the command, if its spec has `stdin`.
@@ -103,7 +106,11 @@ class Sessions:
         await wiring.run(self._attach(target, client, wiring, stdin and target.spec.stdin), ending)
 
     async def execute(self, target: Target, request: ExecRequest, client: Client) -> None:
-        """Runs a command beside the job's own until the command's end, or until the client leaves. Raises as `attach`."""
+        """Runs a command beside the job's own until the command's end, or until the client leaves.
+
+        Raises: Forbidden: the command may not run as that user; and as `attach`.
+        """
+        check_user(target.record, target.client, request.user)
         wiring = Wiring(client)
         await wiring.run(self._execute(target, request, client, wiring), _nothing)
 

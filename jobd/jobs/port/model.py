@@ -60,6 +60,8 @@ class EndCause(Enum):
     """The engine evicted the container: for a container of higher priority, or because its node lacked resources."""
     NODE_LOST = "node-lost"
     """The container's machine is lost. There is no exit code."""
+    NOT_EXECUTED = "not-executed"
+    """The container's init could not execute the command, which does not exist (exit code 127) or is not executable (126)."""
     UNKNOWN = "unknown"
     """The engine does not report the cause. An exit code may have another meaning."""
 
@@ -121,11 +123,21 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class HostMount:
+    """A file or folder `source` of the engine's machine, at the path `target` of the worker."""
+
+    source: str
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WorkOrder:
     """The input for preparing one attempt. `sidecar`: True if the job needs a sidecar. `files`: a tar to unpack in the workspace.
     `image_ready`: `prepare` has reported the image of this attempt before, and does not pull again.
     `gpus`: the ids of the devices that the worker gets. `sources`: the earlier jobs whose workspaces the sidecar reads, by the id
     under which the order names them. `workspace_of`: the attempt whose workspace this job takes over; this job then gets no worker.
+    `mounts`: the files and folders of the engine's machine that the worker gets, at paths without links that were checked just now.
     """
 
     ref: JobRef
@@ -136,6 +148,7 @@ class WorkOrder:
     gpus: tuple[str, ...] = ()
     sources: Mapping[str, JobRef] = field(default_factory=dict)
     workspace_of: JobRef | None = None
+    mounts: tuple[HostMount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +161,9 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The engine's name, versions and size: cores, bytes of memory. `has_sidecar_image`: the sidecar image is local."""
+    """The engine's name, versions and size: cores, bytes of memory. `has_sidecar_image`: the sidecar image is local.
+    `shares_files`: the engine can mount files of this machine. `own_paths`: the engine's own sockets and data, which no job may have.
+    """
 
     name: str
     version: str
@@ -158,6 +173,8 @@ class EngineFacts:
     platform: str
     has_sidecar_image: bool = False
     details: Mapping[str, str] = field(default_factory=dict)
+    shares_files: bool = True
+    own_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from jobd.jobs.interactive.attachments import Attachments
 from jobd.jobs.interactive.inputs import Inputs
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
+from jobd.jobs.mounts.host_mounts import HostMounts
 from jobd.jobs.port.protocols import JobEngine
 from jobd.jobs.record.record import Record
 from jobd.jobs.retention.kept_outputs import KeptOutputs
@@ -39,6 +40,7 @@ class Dependencies:
     secrets: SecretFiles
     outputs: KeptOutputs
     holds: WorkspaceHolds
+    mounts: HostMounts
     on_change: Callable[[Record, Record, JobSpec], None]
     live_outputs: LiveOutputs
     notify: Callable[[str], None]

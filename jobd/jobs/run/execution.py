@@ -7,6 +7,7 @@ which action is next; `preparation.py` has the actions before the worker's start
 import asyncio
 from dataclasses import replace
 
+from jobd.errors import InvalidRequest
 from jobd.jobs.log.container_log_follower import ContainerLogFollower
 from jobd.jobs.log.output_follower import OutputFollower
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, RefusedByEngine, StartFailed
@@ -90,6 +91,12 @@ class Execution:
             await self._deps.attachments.hold(job_state.record.uid)
             if job_state.record.phase != "running":
                 return  # a user has cancelled the job
+        if job_state.spec.mounts:
+            try:
+                await self._deps.mounts.check(job_state.spec, job_state.record.caller)
+            except InvalidRequest as error:
+                await job_state.apply(facts.SetupFailed("input-failed", str(error)))
+                return
         # Attaching waits for the engine, the commit waits for the disk.
         following = asyncio.gather(
             self._output.attach(job_state.record.log.seq),

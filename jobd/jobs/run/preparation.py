@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from jobd.errors import InvalidRequest
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable
 from jobd.jobs.port.model import Created, ImageFacts, Progress, WorkOrder
 from jobd.jobs.port.protocols import PreparationEngine
@@ -61,6 +62,13 @@ class Preparation:
         order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready, gpus, sources)
         if takes is not None:
             order = dataclasses.replace(order, workspace_of=takes.workspace.ref)
+        elif spec.mounts:
+            try:
+                mounts = await self._deps.mounts.check(spec, record.caller)
+            except InvalidRequest as error:
+                await self._job_state.apply(facts.SetupFailed("input-failed", str(error)))
+                return
+            order = dataclasses.replace(order, mounts=mounts)
         try:
             if record.phase == "inputs":
                 # The sidecar has run and no other container has: jobd reuses no old container. A sidecar that has refused its order

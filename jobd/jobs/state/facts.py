@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobd.jobs.port.model import Created, ImageFacts, Observation, Role, Usage
-from jobd.jobs.record.parts import STOP_SIGNAL, OutputState
+from jobd.jobs.record.parts import OutputState
 from jobd.wire.report import Heading, Report
 
 
@@ -155,13 +155,15 @@ class StopSent:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """A user wants the job to end; with `delete`, to be deleted too. `signal`: the first signal that the worker gets."""
+    """A user wants the job to end; with `delete`, to be deleted too. `signal`: the first signal that the worker gets, SIGKILL follows after
+    `grace_s`; None: the job's own.
+    """
 
     by: str
-    grace_s: float
+    grace_s: float | None
     delete: bool
     why: str | None = None
-    signal: str = STOP_SIGNAL
+    signal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,14 +168,15 @@ def _stop_sent(record: Record, kill: bool, now: datetime) -> Record:
 
 def _cancelled(record: Record, spec: JobSpec, request: facts.CancelRequested, now: datetime) -> Step:
     before, state = record.cancel, record.state
+    grace_s = record.stop_policy.grace_s if request.grace_s is None else request.grace_s
     requested = record.change(
         cancel=CancelRequest(
             # A later request never weakens an earlier one: a delete stays a delete.
             delete=request.delete or record.is_deleted,
             by=(before.by if before else None) or request.by,
             why=(before.why if before else None) or request.why,
-            signal=request.signal,
-            grace_s=min(request.grace_s, before.grace_s) if before else request.grace_s,
+            signal=request.signal or record.stop_policy.signal,
+            grace_s=min(grace_s, before.grace_s) if before else grace_s,
         )
     )
     if isinstance(state, Queued | Pulling) or (isinstance(state, Running) and state.worker is None):

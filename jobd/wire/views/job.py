@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from jobd.wire.container import Mount, Port
 from jobd.wire.views.base import View
 
 UNREADABLE = "unreadable"
@@ -91,7 +92,8 @@ class JobView(View, frozen=True, kw_only=True):
     `waiting_for` is a text that says what the job waits for now; `pull`: how far the pull of its image is. `priority` is the present
     one; absent for 0, as is `group` for the group `default`. `gpu_devices`: the GPUs that the job holds, or held. `paused`: the job does not start, or its worker stands still,
     since a user has paused the job, its running group or all running jobs. `paused_seconds`: for how long the worker of the present attempt
-    has stood still, to which no time limit applies; absent if it has not. `retried_from`: the id of the job that this one runs anew.
+    has stood still, to which no time limit applies; absent if it has not. `retried_from`: the id of the job that this one runs anew. `user`, `network`, `ports`,
+    `mounts`: as in the job spec.
     """
 
     id: str
@@ -113,6 +115,10 @@ class JobView(View, frozen=True, kw_only=True):
     image: str = ""
     image_digest: str | None = None
     command: str | list[str] | None = None
+    user: str | None = None
+    network: str = ""
+    ports: list[Port] = []
+    mounts: list[Mount] = []
     meta: dict[str, str] = {}
     labels: dict[str, str] = {}
     owner: str | None = None

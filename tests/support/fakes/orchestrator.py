@@ -5,6 +5,7 @@ containers, `worker.py` and `sidecar.py` their scripts. Executes nothing and rea
 of the store, of HTTP or of Docker.
 """
 
+import signal as signals
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
@@ -121,7 +122,7 @@ class FakeOrchestrator(FakePreparation):
         return ended.cause or EndCause.UNKNOWN
 
     async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
-        """SIGKILL ends; SIGTERM ends a worker that does not ignore it."""
+        """SIGKILL ends; another signal ends a worker that has an init and does not ignore the signal."""
         self._here("signal")
         job = self._world.find(ref)
         box = job.of(role) if job is not None else None
@@ -130,11 +131,13 @@ class FakeOrchestrator(FakePreparation):
         if signal == "SIGKILL":
             self._world.end(job, role, box, 137, EndCause.SIGNAL)
         elif (
-            signal == "SIGTERM"
+            role == "worker"
+            and job.spec.init  # a process 1 without a handler ignores the signal
             and not box.facts.frozen  # a frozen process handles no signal
             and not self.workers.get(ref.id, WorkerScript()).ignores_sigterm
         ):
-            self._world.end(job, role, box, 143, EndCause.SIGNAL)
+            code = 128 + signals.Signals[signal].value
+            self._world.end(job, role, box, code, EndCause.SIGNAL)
 
     async def freeze_worker(self, ref: JobRef) -> None:
         """Freezes a running worker, unless `refuse_freeze`."""

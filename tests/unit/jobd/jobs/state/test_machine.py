@@ -77,13 +77,29 @@ class TestWithoutArtifacts:
     @pytest.mark.parametrize("cause", list(EndCause), ids=lambda cause: cause.value)
     def test_each_cause_has_its_reason_unless_the_end_was_ordered(self, job: Job, cause: EndCause) -> None:
         lost = cause in (EndCause.ENGINE_STOPPED, EndCause.EVICTED, EndCause.NODE_LOST, EndCause.UNKNOWN)
-        reasons = {EndCause.OUT_OF_MEMORY: "oom-killed", EndCause.DEADLINE: "timeout"}
+        reasons = {
+            EndCause.OUT_OF_MEMORY: "oom-killed",
+            EndCause.DEADLINE: "timeout",
+            EndCause.NOT_EXECUTED: "start-failed",
+        }
         a = job().to("running").look(job().exited(9, cause=cause)).tell(facts.LogsDrained())
         assert a.record.reason == ("lost" if lost else reasons.get(cause, "exit-code"))
         assert a.record.exit_code == (None if lost else 9)
         request = facts.CancelRequested(by="me", grace_s=1.0, delete=False)
         b = job().to("running").tell(request).look(job().exited(9, cause=cause)).tell(facts.LogsDrained())
         assert (b.record.status, b.record.exit_code) == ("cancelled", 9)
+
+    @pytest.mark.parametrize("code", [126, 127])
+    @pytest.mark.parametrize(("error", "words"), [("no x", "no x"), ("", "the command cannot be executed")])
+    def test_a_command_that_the_init_cannot_execute_has_failed_to_start(
+        self, job: Job, code: int, error: str, words: str
+    ) -> None:
+        a = job().to("running").look(job().exited(code, cause=EndCause.NOT_EXECUTED, error=error))
+        a.tell(facts.LogsDrained())
+        assert a.types == ["start", "exit", "complete"]
+        assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "start-failed", code)
+        assert a.data("exit")["exitCode"] == code
+        assert a.record.error == words
 
     @pytest.mark.parametrize("code", [126, 127, 128])
     def test_a_command_that_does_not_start_has_the_engines_code_everywhere(self, job: Job, code: int) -> None:
