@@ -63,3 +63,12 @@ def test_an_input_that_had_ended_survives_a_kill_of_jobd(
     daemon.start()
     assert run(daemon, "exec", job_id, "touch", "go").returncode == 0
     assert daemon.ended(job_id)["status"] == "completed"
+
+
+def test_a_command_that_does_not_exist_has_not_started_on_a_terminal_either(
+    daemon: Daemon, worker_image: str, job_id: str
+) -> None:
+    daemon.submit(id=job_id, image=worker_image, command=["/no/such"], tty=True)
+    view = daemon.ended(job_id)
+    assert (view["reason"], view["exitCode"]) == ("start-failed", 127)
+    assert '"/no/such" does not exist in the image' in view["error"]

@@ -20,15 +20,16 @@ CODES = frozenset({126, 127})
 _MESSAGE = re.compile(
     rb"^\[FATAL tini \(\d+\)\] exec (?P<program>.*) failed: (?P<why>[^\n]*)\n?\Z", re.DOTALL
 )
+_BEGIN = b"[FATAL tini ("
 _ENTRIES = 2
+_LONGEST_BYTES = 64 << 10
 
 
 async def not_executed(engine: Engine, container_id: str) -> str | None:
     """Returns what is wrong with the command, if the log of an ended container is the init's message alone; None otherwise, and if the
     log cannot be read.
     """
-    frames = Frames()
-    found: list[tuple[StreamName, bytes]] = []
+    data = b""
     try:
         path = await engine.path(f"/containers/{container_id}/logs")
         params = {"stdout": "1", "stderr": "1", "tail": str(_ENTRIES)}
@@ -36,12 +37,20 @@ async def not_executed(engine: Engine, container_id: str) -> str | None:
             "GET", path, params=params, silence_s=engine.timeouts.answer_s
         ) as body:
             async for chunk in body.chunks():
-                found += frames.feed(chunk)
-                if len(found) >= _ENTRIES:
+                data += chunk
+                if len(data) > _LONGEST_BYTES:
                     return None
+        return said(only_entry(data))
     except (Refusal, ServerError, EngineUnavailable, DamagedLog):
         return None
-    return said(found[0][1]) if len(found) == 1 and found[0][0] == "stderr" else None
+
+
+def only_entry(data: bytes) -> bytes:
+    """Returns the only entry of a log, b"" if there are more, or if the entry went to stdout. The log of a terminal has no frames."""
+    if data.startswith(_BEGIN):
+        return data.replace(b"\r\n", b"\n")
+    found: list[tuple[StreamName, bytes]] = list(Frames().feed(data))
+    return found[0][1] if len(found) == 1 and found[0][0] == "stderr" else b""
 
 
 def said(entry: bytes) -> str | None:

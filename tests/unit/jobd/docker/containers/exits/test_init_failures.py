@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobd.docker.containers.exits.init_failures import said
+from jobd.docker.containers.exits.init_failures import only_entry, said
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,25 @@ def test_the_message_names_the_command(entry: bytes, words: str) -> None:
 )
 def test_other_output_is_no_message_of_the_init(entry: bytes) -> None:
     assert said(entry) is None
+
+
+def frame(stream: int, data: bytes) -> bytes:
+    return bytes([stream, 0, 0, 0]) + len(data).to_bytes(4, "big") + data
+
+
+MESSAGE = b"[FATAL tini (7)] exec x failed: y\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "entry"),
+    [
+        (frame(2, MESSAGE), MESSAGE),
+        (MESSAGE.replace(b"\n", b"\r\n"), MESSAGE),
+        (frame(1, MESSAGE), b""),
+        (frame(2, b"hello\n") + frame(2, MESSAGE), b""),
+        (b"", b""),
+    ],
+    ids=["stderr", "a terminal", "stdout", "not alone", "empty"],
+)
+def test_the_only_entry_of_a_log(log: bytes, entry: bytes) -> None:
+    assert only_entry(log) == entry
