@@ -89,3 +89,14 @@ Device = Annotated[
         "--device", metavar="DEVICE[:PATH]", help="A device of this machine, where the daemon allows it."
     ),
 ]
+Platform = Annotated[_Text, typer.Option("--platform", metavar="OS/ARCH", help="The image's platform.")]
+Runtime = Annotated[_Text, typer.Option("--runtime", metavar="NAME", help="The engine's runtime.")]
+ReadOnly = Annotated[
+    bool, typer.Option("--read-only", help="Make everything but the workspace and /tmp read-only.")
+]
+CapDrop = Annotated[
+    _Texts, typer.Option("--cap-drop", metavar="NAME", help="Drop a capability; ALL drops all.")
+]
+CapAdd = Annotated[
+    _Texts, typer.Option("--cap-add", metavar="NAME", help="Add a capability, where the daemon allows it.")
+]

@@ -247,21 +247,11 @@ def run(
             "--entrypoint", metavar="PROGRAM", help="Run PROGRAM instead of the image's entrypoint."
         ),
     ] = None,
-    platform: Annotated[
-        str | None, typer.Option("--platform", metavar="OS/ARCH", help="The image's platform.")
-    ] = None,
-    runtime: Annotated[
-        str | None, typer.Option("--runtime", metavar="NAME", help="The engine's runtime.")
-    ] = None,
-    read_only: Annotated[
-        bool, typer.Option("--read-only", help="Make everything but the workspace and /tmp read-only.")
-    ] = False,
-    cap_drop: Annotated[
-        Texts, typer.Option("--cap-drop", metavar="NAME", help="Drop a capability; ALL drops all.")
-    ] = None,
-    cap_add: Annotated[
-        Texts, typer.Option("--cap-add", metavar="NAME", help="Add a capability, where the daemon allows it.")
-    ] = None,
+    platform: container.Platform = None,
+    runtime: container.Runtime = None,
+    read_only: container.ReadOnly = False,
+    cap_drop: container.CapDrop = None,
+    cap_add: container.CapAdd = None,
     init: container.Init = False,
     no_init: container.NoInit = False,
     rm: container.Rm = False,

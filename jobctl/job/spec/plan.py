@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import Misuse
-from jobctl.flag_words import number_or_word, words
+from jobctl.flag_words import number_or_word
+from jobctl.job.spec.flag_values import capabilities, distinct, given_name, key_values
 from jobctl.value import Value
 
 if TYPE_CHECKING:
@@ -130,22 +131,22 @@ def plan(
     _set(spec, "readOnly", flags.read_only or None)
     _set(spec, "stdin", flags.interactive or None)
     _set(spec, "tty", flags.tty or None)
-    _set(spec, "capDrop", _capabilities("--cap-drop", flags.cap_drop, "capDrop"))
-    _set(spec, "capAdd", _capabilities("--cap-add", flags.cap_add, "capAdd"))
+    _set(spec, "capDrop", capabilities("--cap-drop", flags.cap_drop, "capDrop"))
+    _set(spec, "capAdd", capabilities("--cap-add", flags.cap_add, "capAdd"))
     if flags.env or flags.env_files:
         from jobctl.job.spec.environment import environment
 
         _merge(spec, "environment", environment(flags.env, flags.env_files, environ))
     _merge(spec, "secrets", dict(flags.secrets))
-    _merge(spec, "labels", _key_values("--label", flags.labels))
-    _merge(spec, "meta", _key_values("--meta", flags.meta))
+    _merge(spec, "labels", key_values("--label", flags.labels))
+    _merge(spec, "meta", key_values("--meta", flags.meta))
     _set(spec, "priority", flags.priority)
-    _set(spec, "group", _given_name("--group", flags.group, "a group", "group"))
-    _set(spec, "set", _given_name("--set", flags.set, "a set", "set"))
+    _set(spec, "group", given_name("--group", flags.group, "a group", "group"))
+    _set(spec, "set", given_name("--set", flags.set, "a set", "set"))
     if flags.after:
         from jobctl.job.spec.job_fields import dependency
 
-        jobs = _distinct("--after", flags.after, "the id of a job", "after")
+        jobs = distinct("--after", flags.after, "the id of a job", "after")
         spec["after"] = [dependency(job) for job in jobs]
     if flags.gpus is not None:
         spec["gpus"] = number_or_word(flags.gpus)
@@ -225,7 +226,7 @@ def _set_amount(spec: Tree, name: str, text: str, source: str) -> None:
 
 
 def _callback(spec: Tree, flags: Flags) -> None:
-    types = _distinct("--callback-events", flags.callback_events, "the type of an event", "callback.events")
+    types = distinct("--callback-events", flags.callback_events, "the type of an event", "callback.events")
     given = {
         "--callback-key-file": ("key", flags.callback_key),
         "--callback-events": ("events", [_event_type(name) for name in types] or None),
@@ -251,43 +252,12 @@ def _event_type(name: str) -> str:
 
 def _retries(spec: Tree, flags: Flags) -> None:
     _set(spec, "retries", flags.retries)
-    causes = _distinct("--retry-on", flags.retry_on, "an exit code or a reason", "retryOn")
+    causes = distinct("--retry-on", flags.retry_on, "an exit code or a reason", "retryOn")
     if not causes:
         return
     if not spec.get("retries"):
         raise Misuse("--retry-on needs --retries N", field="retries", hint="for instance: --retries 3")
     spec["retryOn"] = [number_or_word(cause) for cause in causes]
-
-
-def _capabilities(flag: str, given: Sequence[str], field: str) -> list[str] | None:
-    """Returns capabilities in the API's form; like docker, accepts any case, with or without CAP_."""
-    names = _distinct(flag, given, "the name of a capability", field)
-    return [name.upper().removeprefix("CAP_") for name in names] or None
-
-
-def _given_name(flag: str, name: str | None, of: str, field: str) -> str | None:
-    """Returns the name. Raises Misuse: the name is empty, which jobd takes as no name."""
-    if name == "":
-        raise Misuse(
-            f"{flag} needs the name of {of}", field=field, hint="a variable of the shell may be empty"
-        )
-    return name
-
-
-def _distinct(flag: str, given: Sequence[str], needs: str, field: str) -> list[str]:
-    return list(dict.fromkeys(words(flag, given, needs, field)))
-
-
-def _key_values(flag: str, pairs: Sequence[str]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise Misuse(
-                f"{flag} {pair!r} must be KEY=VALUE", field=flag.removeprefix("--").replace("label", "labels")
-            )
-        values[key] = value
-    return values
 
 
 def _merge(spec: Tree, key: str, values: dict[str, str]) -> None:

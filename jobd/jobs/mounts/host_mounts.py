@@ -67,6 +67,15 @@ class HostMounts:
         except TimeoutError:
             raise InvalidRequest("the file system of a mount does not respond", field="mounts") from None
 
+    async def refusal(self, spec: JobSpec, caller: Caller | None) -> str | None:
+        """Returns why the job may not have its mounts any more; None: it may, or has none."""
+        if spec.mounts:
+            try:
+                await self.check(spec, caller)
+            except InvalidRequest as error:
+                return str(error)
+        return None
+
     def _checked(self, spec: JobSpec, caller: Caller | None) -> tuple[HostMount, ...]:
         if not self._shares_files:
             why = "the container engine runs on another machine; send the files instead (--in PATH=SOURCE)"

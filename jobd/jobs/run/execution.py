@@ -1,13 +1,11 @@
 """A job's containers from the worker's start to their removal: starting, observing, signalling, reading logs.
 
-Owns how these actions are executed, the resulting facts, and the log followers of both containers. `next_action.py` decides
-which action is next; `preparation.py` has the actions before the worker's start.
+Owns these actions, their facts and both log followers. `next_action.py` decides which action is next; `preparation.py` has the earlier ones.
 """
 
 import asyncio
 from dataclasses import replace
 
-from jobd.errors import InvalidRequest
 from jobd.jobs.log.container_log_follower import ContainerLogFollower
 from jobd.jobs.log.output_follower import OutputFollower
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, RefusedByEngine, StartFailed
@@ -86,17 +84,14 @@ class Execution:
                 # The secrets' memory ended with the sidecar: the worker would find an empty folder.
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
-                return
+                return None
         if job_state.spec.attach:
             await self._deps.attachments.hold(job_state.record.uid)
             if job_state.record.phase != "running":
-                return  # a user has cancelled the job
-        if job_state.spec.mounts:
-            try:
-                await self._deps.mounts.check(job_state.spec, job_state.record.caller)
-            except InvalidRequest as error:
-                await job_state.apply(facts.SetupFailed("input-failed", str(error)))
-                return
+                return None  # a user has cancelled the job
+        if refusal := await self._deps.mounts.refusal(job_state.spec, job_state.record.caller):
+            await job_state.apply(facts.SetupFailed("input-failed", refusal))
+            return None
         # Attaching waits for the engine, the commit waits for the disk.
         following = asyncio.gather(
             self._output.attach(job_state.record.log.seq),
@@ -107,8 +102,7 @@ class Execution:
         finally:
             await following
         if job_state.record.phase != "running" or job_state.record.worker_over:
-            await self._output.stop()
-            return  # a user has cancelled the job
+            return await self._output.stop()  # a user has cancelled the job
         self._observed_state.forget()
         hint_count_before = self._observed_state.hint_count
         try:

@@ -10,6 +10,8 @@ CALLS: dict[str, list[str]] = {
     "show": ["show", "ended"],
     "explain": ["explain", "ended"],
     "logs": ["logs", "-f", "--json", "ended"],
+    "attach": ["attach", "ended"],
+    "exec": ["exec", "ended", "true"],
     "wait": ["wait", "ended"],
     "bump": ["bump", "waiting"],
     "pause": ["pause", "waiting"],

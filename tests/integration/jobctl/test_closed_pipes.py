@@ -15,7 +15,7 @@ from tests.integration.jobctl.every_command import CALLS
 from tests.support.daemon import Daemon
 
 SIGPIPE = 141
-QUIET = {"cp": 4, "fetch": 4}
+QUIET = {"cp": 4, "fetch": 4, "attach": 125, "exec": 125}
 """Commands that print nothing for the jobs of this test, and their exit codes."""
 INPUT = b"image: busybox\n"
 
