@@ -16,7 +16,7 @@ from jobd.jobs.admission.scheduling.waits import WaitReason
 
 GROUPS = st.sampled_from(["default", "gpu", "night"])
 DEMANDS = st.builds(
-    Demand, st.sampled_from([0, 0, 0, 2000, 3000]), st.sampled_from([1, 1, 2, 4]), st.sampled_from([0] * 7 + [1, 2, ALL_GPUS])
+    Demand, st.sampled_from([0, 0, 0, 2000, 3000]), st.sampled_from([1, 1, 2, 4]), st.sampled_from([0, 0, 0, 0, 0, 1, 2, ALL_GPUS])
 )  # fmt: skip
 MACHINES = st.builds(
     Machine,
@@ -68,11 +68,22 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.last += 1
         job = Job(f"j{self.last}", group, priority, self.last, demand)
         others = sorted({*self.waiting, *self.running})
-        if others and data.draw(SELDOM):
+        follows = bool(others) and bool(data.draw(SELDOM))
+        if follows:
             job.after = set(data.draw(st.lists(st.sampled_from(others), max_size=2)))
         self.waiting[job.uid] = job
         self.scheduler.add(job.uid, group, priority, job.ticket, demand)
         self.scheduler.block(job.uid, sorted(job.after))
+        self.settle()
+
+    @rule(group=GROUPS, count=st.integers(2, 4))
+    def submit_small_ones(self, group: str, count: int) -> None:
+        """Jobs that wait for places and for their group alone."""
+        for _ in range(count):
+            self.last += 1
+            job = Job(f"j{self.last}", group, 0, self.last, Demand(0, 1))
+            self.waiting[job.uid] = job
+            self.scheduler.add(job.uid, group, job.priority, job.ticket, job.demand)
         self.settle()
 
     @precondition(lambda self: self.running)
