@@ -98,7 +98,8 @@ def test_every_field_is_accepted(
     spec["devices"] = [{"source": "/dev/fuse", "target": "/dev/fuse", "permissions": "rw"}]
     mounts = [{"source": str(data), "target": "/src", "readOnly": True}]
     spec["artifacts"].append({"id": "h", "type": "job", "job": first, "in": "results", "out": "data/"})
-    assert spec.keys() | {"mounts"} == names(JobSpec)
+    interactive = {"stdin": True, "tty": True, "attach": True}
+    assert spec.keys() | {"mounts"} | interactive.keys() == names(JobSpec)
     for name, kind in (("ports", Port), ("ulimits", Ulimit), ("devices", Device)):
         assert spec[name][0].keys() == names(kind)
     assert mounts[0].keys() == names(Mount)
@@ -114,6 +115,7 @@ def test_every_field_is_accepted(
     daemon = make_daemon(environ=no_engine | {"ALLOW_CAP_ADD": "true", "GPU_DEVICES": "0"} | allowed).start()
     daemon.submit(id=first, image="busybox")
     daemon.submit(id=f"{job_id}-mounts", image="busybox", mounts=mounts)
+    daemon.submit(id=f"{job_id}-terminal", image="busybox", **interactive)
     assert daemon.call("POST", "/v1/jobs", spec).status == 202
     view = daemon.call("GET", f"/v1/jobs/{job_id}").json
     assert view["limits"] == {"cpu": 0.5, "memory": 64, "pids": 10, "timeoutSeconds": 60, "gpus": 1}
