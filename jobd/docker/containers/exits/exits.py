@@ -119,11 +119,13 @@ class ContainerExits:
         return replace(seen, start_may_pass=True) if stopped else seen
 
     async def _executed(self, role: Role, ended: ContainerFacts) -> ContainerFacts:
-        """Returns the facts with the cause and the text of a command that the init could not execute."""
+        """Returns the facts with the cause, the text and the exit code of a command that the init could not execute."""
         if role != "worker" or ended.exit_code not in init_failures.CODES:
             return ended
         why = await init_failures.not_executed(self._engine, ended.id)
-        return ended if why is None else replace(ended, cause=EndCause.NOT_EXECUTED, error=why)
+        if why is None:
+            return ended
+        return replace(ended, cause=EndCause.NOT_EXECUTED, error=why.words, exit_code=why.exit_code)
 
     async def of(self, uid: str, role: Role, ended: ContainerFacts) -> EndCause:
         """Returns what ended the container: from the engine's own start time or, if that does not decide, from events.

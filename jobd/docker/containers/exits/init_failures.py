@@ -11,12 +11,12 @@ import re
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal, ServerError
 from jobd.docker.logs.frames import DamagedLog, Frames
-from jobd.docker.mapping.failures import failure
+from jobd.docker.mapping.failures import Failure, failure
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import StreamName
 
-CODES = frozenset({126, 127})
-"""The exit codes of an init whose command is not executable, or does not exist."""
+CODES = frozenset({1, 126, 127})
+"""The exit codes of an init whose command is not executable, does not exist, or cannot be executed for any other error of `execve`."""
 _MESSAGE = re.compile(
     rb"^\[FATAL tini \(\d+\)\] exec (?P<program>.*) failed: (?P<why>[^\n]*)\n?\Z", re.DOTALL
 )
@@ -25,7 +25,7 @@ _ENTRIES = 2
 _LONGEST_BYTES = 64 << 10
 
 
-async def not_executed(engine: Engine, container_id: str) -> str | None:
+async def not_executed(engine: Engine, container_id: str) -> Failure | None:
     """Returns what is wrong with the command, if the log of an ended container is the init's message alone; None otherwise, and if the
     log cannot be read.
     """
@@ -53,11 +53,11 @@ def only_entry(data: bytes) -> bytes:
     return found[0][1] if len(found) == 1 and found[0][0] == "stderr" else b""
 
 
-def said(entry: bytes) -> str | None:
-    """Returns what this message of the init means, in the words of a failed start; None: the entry is no such message."""
+def said(entry: bytes) -> Failure | None:
+    """Returns what this message of the init means: the words and the exit code of a failed start. None: the entry is no such message."""
     message = _MESSAGE.match(entry)
     if message is None:
         return None
     program = json.dumps(message["program"].decode(errors="replace"), ensure_ascii=False)
     why = message["why"].decode(errors="replace")
-    return failure("start", 400, f"exec: {program}: {why}").words
+    return failure("start", 400, f"exec: {program}: {why}")

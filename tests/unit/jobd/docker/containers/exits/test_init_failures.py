@@ -6,28 +6,39 @@ from jobd.docker.containers.exits.init_failures import only_entry, said
 
 
 @pytest.mark.parametrize(
-    ("entry", "words"),
+    ("entry", "words", "exit_code"),
     [
         (
             b"[FATAL tini (7)] exec no-such failed: No such file or directory\n",
             'the command "no-such" does not exist in the image',
+            127,
         ),
         (
             b"[FATAL tini (7)] exec /etc failed: Permission denied",
             'the command "/etc" is not executable: it is a folder, or its mode has no x for the job\'s user',
+            126,
         ),
         (
             b'[FATAL tini (12)] exec a "b" failed: c failed: Not a directory\n',
             'the command "a \\"b\\" failed: c" does not exist in the image',
+            127,
         ),
         (
             b"[FATAL tini (7)] exec \xff failed: No such file or directory",
             'the command "\ufffd" does not exist in the image',
+            127,
+        ),
+        (
+            b"[FATAL tini (7)] exec /aaa failed: File name too long",
+            'the name of the command "/aaa" is too long for a file',
+            127,
         ),
     ],
 )
-def test_the_message_names_the_command(entry: bytes, words: str) -> None:
-    assert said(entry) == words
+def test_the_message_names_the_command(entry: bytes, words: str, exit_code: int) -> None:
+    failure = said(entry)
+    assert failure is not None
+    assert (failure.words, failure.exit_code) == (words, exit_code)
 
 
 @pytest.mark.parametrize(
