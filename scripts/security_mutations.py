@@ -4,13 +4,14 @@
 """
 
 from scripts.mutations.mutation import SecurityMutation
-from scripts.mutations.security import api, docker, jobctl, jobs, sidecar, wire
+from scripts.mutations.security import api, docker, jobctl, jobs, mounts, sidecar, wire
 
 MUTATIONS: tuple[SecurityMutation, ...] = (
     *api.MUTATIONS,
     *docker.MUTATIONS,
     *jobctl.MUTATIONS,
     *jobs.MUTATIONS,
+    *mounts.MUTATIONS,
     *sidecar.MUTATIONS,
     *wire.MUTATIONS,
 )
