@@ -5,7 +5,7 @@
 
 from scripts.mutations import api, bounds, docker, events, logs, sidecar, store
 from scripts.mutations.jobctl import names, queue
-from scripts.mutations.jobs import jobs, pauses, run, scheduling, sets, state
+from scripts.mutations.jobs import interactive, jobs, pauses, run, scheduling, sets, state
 
 MUTATIONS = (
     *api.MUTATIONS,
@@ -14,6 +14,7 @@ MUTATIONS = (
     *events.MUTATIONS,
     *names.MUTATIONS,
     *queue.MUTATIONS,
+    *interactive.MUTATIONS,
     *jobs.MUTATIONS,
     *run.MUTATIONS,
     *state.MUTATIONS,
