@@ -20,6 +20,7 @@ from jobd.process import logs
 from jobd.process.listeners import address_of, inherited, runner_of, serve_on, tcp_listener, unix_listener
 from jobd.process.notify import ServiceManager
 from jobd.process.recovery import recover
+from jobd.process.short_turns import ask_for_short_turns
 from jobd.process.shutdown import UNDER_WAY_S, Signals, drain, shut_down, until
 from jobd.process.state_folder import StateFolder, api_key, instance_name, open_state
 from jobd.process.tls import server_context
@@ -48,6 +49,7 @@ async def serve(config: Config, instrument: Instrument | None = None) -> int:
     """
     logs.set_up(config.log_level, config.log_format)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    ask_for_short_turns()
     folder = open_state(config.state_dir)
     try:
         with StateLock(folder.path):
