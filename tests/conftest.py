@@ -25,6 +25,7 @@ from tests.support.ports import closed_port
 
 pytest_plugins = [
     "tests.support.plugins.fault_table",
+    "tests.support.plugins.late_objects",
     "tests.support.plugins.quick_collection",
     "tests.support.plugins.turns",
 ]

@@ -19,6 +19,7 @@ from typing import Any
 import docker
 import pytest
 
+from tests.support.engine import instances
 from tests.support.prefork.programs import Program, run, start
 
 DEADLINE_S = 60.0
@@ -236,8 +237,10 @@ def remove_all(daemon: Daemon) -> None:
     path = daemon.folder / "state" / "instance"
     if not path.exists():
         return
+    instance = path.read_text().strip()
+    instances.removed.add(instance)
     client = docker.from_env(timeout=60)
-    wanted: dict[str, str | list[str] | bool] = {"label": f"job.instance={path.read_text().strip()}"}
+    wanted: dict[str, str | list[str] | bool] = {"label": f"job.instance={instance}"}
     until(lambda: _without_jobs(client, wanted), "the containers and volumes of a daemon are removed")
     for network in client.networks.list(filters=wanted):
         # A container leaves the engine's list shortly before its network; some engines lose one of many endpoints,

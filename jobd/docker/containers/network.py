@@ -36,7 +36,9 @@ class Network:
             return
         async with self._lock:
             if not self._seen:
-                self._making = asyncio.create_task(self._make(), name="make network")
+                if self._making is None or self._making.done():
+                    self._making = asyncio.create_task(self._make(), name="make network")
+                # A caller that was cancelled leaves the request to the engine: the next one waits for its end.
                 await asyncio.shield(self._making)
                 self._seen = True
 

@@ -78,6 +78,28 @@ async def test_a_network_that_went_is_made_again(own_bench: Any) -> None:
     assert (await own_bench.ended()).exit_code == 0
 
 
+async def test_a_network_that_is_being_created_is_not_created_again(
+    own_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orchestrator = own_bench.orchestrator
+    network, engine = orchestrator._network, orchestrator._network._engine
+    asked: list[str] = []
+    create = engine.create_network
+
+    async def counted(body: dict[str, Any]) -> None:
+        asked.append(body["Name"])
+        await create(body)
+
+    monkeypatch.setattr(engine, "create_network", counted)
+    first = asyncio.create_task(network.ensure())
+    while not asked:
+        await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    await network.ensure()
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize(("command", "code"), [(["/etc/passwd"], 126), (["/etc"], 126), (["nope"], 127)])
 async def test_a_start_that_fails_says_how(bench: Any, command: list[str], code: int) -> None:
     await bench.create(init=False, command=command)
