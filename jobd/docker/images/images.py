@@ -125,7 +125,11 @@ class Images:
         context = await asyncio.to_thread(
             sidecar_context.make, base, python, (await self._engine.version()).arch or "amd64"
         )
-        await self._build(image, context)
+        try:
+            await self._build(image, context)
+        except ImageUnavailable:
+            # Another program may have removed a layer of the engine's cache, which this build was about to use.
+            await self._build(image, context)
 
     async def _forget(self, image_id: str) -> None:
         """Removes the image whose tag moved to a newer image, unless a container uses the image or another tag names it."""
