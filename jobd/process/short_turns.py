@@ -1,9 +1,10 @@
 """Asks the kernel to run jobd soon after it wakes, for a short time.
 
 Owns one call. Jobs keep all cores busy, and jobd mostly waits: with a short time slice the kernel's scheduler prefers a task that has
-just woken up, so that jobd reacts in time. The share of the processor stays the same, so no privilege is needed.
+just woken up, so that jobd reacts in time. The share of the processor stays the same, so no privilege is needed. Linux 6.12 takes `sched_runtime` as the
+slice of an ordinary task; older kernels ignore it.
 
-Source: sched_setattr(2); Linux 6.12 takes `sched_runtime` as the slice of an ordinary task, older kernels ignore it.
+Source: sched_setattr(2).
 """
 
 import ctypes
