@@ -221,7 +221,10 @@ def no_image(job_id: str, value: int, at: Addresses) -> Made:
 
 
 def no_command(job_id: str, value: int, at: Addresses) -> Made:
-    return Made({"command": ["no-such-command"]}, Expect("failed", "start-failed", 127, reports=False))
+    return Made(
+        {"command": ["no-such-command"]},
+        Expect("failed", "start-failed", 127, reports=False, init_says="[FATAL tini ("),
+    )
 
 
 def big(job_id: str, value: int, at: Addresses) -> Made:

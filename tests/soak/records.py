@@ -15,7 +15,7 @@ class Expect:
     """The expected result of a job that nobody cancels or deletes. `code` None: the worker never runs.
 
     `out`, `err`: the numbers of numbered lines that the worker prints. `tail`: a last line without a newline. `reports`: the
-    worker reports its start to the harness. `uploads`: name -> content of an upload. `reads`: artifact -> content in its event.
+    worker reports its start to the harness. `init_says`: the begin of a line that the container's init may print on stderr. `uploads`: name -> content of an upload. `reads`: artifact -> content in its event.
     """
 
     status: str = "completed"
@@ -30,6 +30,7 @@ class Expect:
     reads: dict[str, Any] = field(default_factory=dict)
     fills_log: bool = False
     reports: bool = True
+    init_says: str = ""
 
 
 @dataclass(frozen=True, slots=True)

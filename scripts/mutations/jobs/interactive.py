@@ -20,8 +20,8 @@ MUTATIONS = (
     Mutation(
         "a worker starts before its clients are attached",
         "jobd/jobs/interactive/attachments.py",
-        "            arrival.may_attach = True\n",
-        "            arrival.may_attach = False\n",
+        "                    await arrival.attached.wait()\n",
+        "                    pass\n",
         "tests/integration/jobs/interactive/test_attach.py::test_a_start_waits_for_its_client_which_misses_nothing",
     ),
     Mutation(

@@ -43,7 +43,12 @@ def _stored(job: Job, lines: list[Line], records: Records, results: CheckResults
         results.check(8, marked or not whole, f"{job.id} ({job.kind}): nothing says that the log is full")
         return
     for stream, count in (("stdout", expect.out), ("stderr", expect.err)):
-        mine = [line for line in lines if line.stream == stream]
+        init_says = expect.init_says if stream == "stderr" else ""
+        mine = [
+            line
+            for line in lines
+            if line.stream == stream and not (init_says and line.text.startswith(init_says))
+        ]
         tail = expect.tail and stream == "stdout"
         wrong = gapless(mine, count, tail=tail, whole=job.undisturbed and _ran_out(job))
         results.check(8, wrong is None, f"{job.id} ({job.kind}): {stream}: {wrong}")

@@ -53,9 +53,11 @@ async def test_a_start_waits_for_a_bounded_time(system: Any) -> None:
 async def test_a_cancel_ends_the_wait_for_a_client(system: Any) -> None:
     record = await system.submit(id="a", attach=True)
     await system.until(record, lambda now: now.phase == "running")
+    began = system.clock.monotonic()
     await system.service.cancel("a", facts.CancelRequested(by="me", grace_s=0.0, delete=False))
     ended = await system.ended(record)
     assert (ended.status, system.engine.starts) == ("cancelled", [])
+    assert system.clock.monotonic() - began < HOLD_S
 
 
 async def test_a_job_that_does_not_wait_for_a_client_starts_without_one(system: Any) -> None:

@@ -15,7 +15,7 @@ DEADLINE_S = 60.0
 
 
 class Gate:
-    """Calls that the test holds, fails or lets through, one by one; `reached` counts them."""
+    """Calls that the test holds, fails or lets through, one by one; `reached` counts those that failed or have their answer."""
 
     def __init__(self, behind: Callable[..., Any]) -> None:
         self.behind = behind
@@ -24,10 +24,11 @@ class Gate:
         self.held: asyncio.Event | None = None
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.reached += 1
         if self.failures:
+            self.reached += 1
             raise self.failures.pop(0)
         answer = await self.behind(*args, **kwargs)
+        self.reached += 1
         if self.held is not None:
             await self.held.wait()
         return answer
