@@ -86,9 +86,10 @@ class Execution:
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return None
         if job_state.spec.attach:
-            await self._deps.attachments.hold(job_state.record.uid)
+            if job_state.record.phase == "running":
+                await self._deps.attachments.hold(job_state.record.uid)
             if job_state.record.phase != "running":
-                return None  # a user has cancelled the job
+                return None  # a user has cancelled the job, perhaps before the wait
         if refusal := await self._deps.mounts.refusal(job_state.spec, job_state.record.caller):
             await job_state.apply(facts.SetupFailed("input-failed", refusal))
             return None

@@ -22,7 +22,7 @@ MUTATIONS = (
         "jobd/jobs/interactive/attachments.py",
         "                    await arrival.attached.wait()\n",
         "                    pass\n",
-        "tests/integration/jobs/interactive/test_attach.py::test_a_start_waits_for_its_client_which_misses_nothing",
+        "tests/integration/jobs/interactive/test_attach.py::test_a_worker_starts_once_its_clients_are_attached",
     ),
     Mutation(
         "a client that leaves ends the input",

@@ -60,13 +60,6 @@ MUTATIONS = (
         "tests/integration/jobs/run/test_supervisors.py",
     ),
     Mutation(
-        "a reload puts an older record over a cancel request",
-        "jobd/jobs/run/supervisors.py",
-        "stored if supervisor.record is before else supervisor.record",
-        "stored",
-        "tests/integration/jobs/run/test_supervisors.py",
-    ),
-    Mutation(
         "a clean-up that fails keeps the job's place",
         "jobd/jobs/run/supervisor.py",
         "            if self.record.ended:\n                self._slot.end(self.record)\n            if self._executors is not None:\n",

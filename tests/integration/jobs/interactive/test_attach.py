@@ -1,6 +1,8 @@
 """Clients attached to jobs, on the engine in memory: starts that wait, terminals, commands beside a worker."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -8,12 +10,13 @@ import pytest
 from jobd.errors import Conflict, NotFound
 from jobd.jobs.interactive.attachments import HOLD_S
 from jobd.jobs.interactive.client import Resized
-from jobd.jobs.port.model import WindowSize
+from jobd.jobs.port.model import JobRef, WindowSize
 from jobd.jobs.state import facts
 from jobd.wire.terminal import ExecRequest
 from tests.support.fakes.client import FakeClient, attach, left, over
 from tests.support.fakes.worker import WorkerScript
 
+DEADLINE_S = 60.0
 COPIES = WorkerScript(runs_s=None, copies=True)
 
 
@@ -28,6 +31,42 @@ async def test_a_start_waits_for_its_client_which_misses_nothing(system: Any) ->
     assert client.output == {"stdout": b"one\n", "stderr": b"two\n"}
     assert (client.ended.status, client.ended.exit_code) == ("failed", 7)
     assert [status.attached is not None for status in client.statuses] == [True, False]
+
+
+async def held(system: Any, uid: str) -> None:
+    """Waits until the start of the worker waits for a client."""
+    async with asyncio.timeout(DEADLINE_S):
+        while uid not in system.sessions._attachments._holds:
+            await asyncio.sleep(0)
+
+
+async def test_a_worker_starts_once_its_clients_are_attached(
+    system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered, output = asyncio.Event(), asyncio.Event(), system.engine.output
+
+    @asynccontextmanager
+    async def slow(ref: JobRef) -> AsyncIterator[Any]:
+        task = asyncio.current_task()
+        if (
+            task is not None and task.get_name() == "attached process"
+        ):  # the reader of the log attaches as well
+            asked.set()
+            await answered.wait()
+        async with output(ref) as pieces:
+            yield pieces
+
+    monkeypatch.setattr(system.engine, "output", slow)
+    record = await system.submit(id="a", attach=True)
+    await held(system, record.uid)
+    _, session = attach(system, await system.sessions.target("a"), stdin=False)
+    await asyncio.wait_for(asked.wait(), DEADLINE_S)
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+        assert system.engine.starts == []
+    answered.set()
+    await over(session)
+    assert len(system.engine.starts) == 1
 
 
 async def test_a_client_may_come_while_the_job_waits_for_its_turn(system: Any) -> None:
@@ -52,11 +91,14 @@ async def test_a_start_waits_for_a_bounded_time(system: Any) -> None:
 
 async def test_a_cancel_ends_the_wait_for_a_client(system: Any) -> None:
     record = await system.submit(id="a", attach=True)
-    await system.until(record, lambda now: now.phase == "running")
+    await held(system, record.uid)
     began = system.clock.monotonic()
     await system.service.cancel("a", facts.CancelRequested(by="me", grace_s=0.0, delete=False))
     ended = await system.ended(record)
     assert (ended.status, system.engine.starts) == ("cancelled", [])
+    async with asyncio.timeout(DEADLINE_S):
+        while system.supervisors.get(record.uid) is not None:
+            await asyncio.sleep(0.01)
     assert system.clock.monotonic() - began < HOLD_S
 
 
