@@ -260,7 +260,6 @@ class Supervisor:
         if await self._pause(left_s, self._wake):
             return
         self._observed_state.forget()
-        await self._follow_clock()  # before the remaining time is computed
         if self.record.phase == "queued":
             return  # time alone changes nothing of it, and a fact would read the job's spec
         await self.apply(facts.TimePassed())

@@ -68,11 +68,11 @@ MUTATIONS = (
         "tests/integration/jobs/run/test_supervisors.py",
     ),
     Mutation(
-        "time is counted before the clock is followed",
-        "jobd/jobs/run/supervisor.py",
-        "        await self._follow_clock()  # before the remaining time is computed\n",
-        "",
-        "test_exhaustion.py::test_the_clock_is_a_day_off[0-86400]",
+        "a fact is applied with the times of another clock",
+        "jobd/jobs/run/job_state.py",
+        "        if self.clock_moved(record, offset):",
+        "        if False:",
+        "tests/integration/jobs/test_clock_steps.py::test_each_fact_is_applied_with_the_clock_of_its_time",
     ),
     Mutation(
         "a link is an output",
