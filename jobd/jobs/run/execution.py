@@ -85,11 +85,10 @@ class Execution:
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return None
-        if job_state.spec.attach:
-            if job_state.record.phase == "running":
-                await self._deps.attachments.hold(job_state.record.uid)
-            if job_state.record.phase != "running":
-                return None  # a user has cancelled the job, perhaps before the wait
+        if job_state.spec.attach and job_state.record.phase == "running":
+            await self._deps.attachments.hold(job_state.record.uid)
+        if job_state.record.phase != "running":
+            return None  # a user has cancelled the job meanwhile
         if refusal := await self._deps.mounts.refusal(job_state.spec, job_state.record.caller):
             await job_state.apply(facts.SetupFailed("input-failed", refusal))
             return None
