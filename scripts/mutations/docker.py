@@ -4,6 +4,20 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "an engine that starts and ends a worker is not asked",
+        "jobd/docker/containers/exits/exits.py",
+        "if was_up is False and await self._uptime.ended_at_start(ended.id):",
+        "if False:",
+        "engine/test_engine_restarts.py::test_the_engine_is_killed_while_jobd_is_down",
+    ),
+    Mutation(
+        "an end that jobd missed is taken for the worker's own",
+        "jobd/docker/containers/exits/stop_evidence.py",
+        "            or (not self._watched and seen.cause is not EndCause.OUT_OF_MEMORY)\n",
+        "",
+        "tests/unit/jobd/docker/containers/exits/test_exits.py",
+    ),
+    Mutation(
         "a container that is being removed is taken over as one that has run",
         "jobd/docker/mapping/inspection.py",
         'self.state.status in ("created", "removing", "dead")',

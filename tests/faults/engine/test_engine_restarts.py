@@ -102,17 +102,27 @@ def test_the_engine_is_frozen(
 @pytest.mark.fault(
     row="Engine",
     injection="dockerd is killed and started while jobd is down, under a job that runs",
-    invariant="lost by the engine's own record; a worker that ended with 137 by itself keeps that code",
+    invariant="lost by the engine's own record; a worker that ended by itself, also with 137, keeps its code",
 )
 def test_the_engine_is_killed_while_jobd_is_down(
     over_second: Daemon, second: SecondEngine, receiver: Receiver, worker_image: str, job_id: str
 ) -> None:
-    long, after = f"{job_id}-long", f"{job_id}-after"
+    long, traps, brief, after = (f"{job_id}-{name}" for name in ("long", "traps", "brief", "after"))
     submit(over_second, receiver, long, worker_image, "sleep 600")
+    submit(over_second, receiver, traps, worker_image, "trap 'exit 0' TERM; sleep 600 & wait")
+    submit(over_second, receiver, brief, worker_image, "sleep 3")
+    client = second.client()
+    pid = client.api.inspect_container(f"job-{brief}-worker")["State"]["Pid"]
+    client.close()
     over_second.kill()
-    second.restart(signal.SIGKILL)
+    second.signal(signal.SIGKILL)
+    second.ended()
+    until(lambda: not Path(f"/proc/{pid}").exists(), "the brief worker ends while both are down")
+    second.start()
     over_second.start()
     check_lost(over_second, receiver, long)
+    check_lost(over_second, receiver, traps)
+    assert over_second.ended(brief)["exitCode"] == 0
     submit(over_second, receiver, after, worker_image, "sleep 2; exit 137")
     over_second.kill()
     client = second.client()

@@ -19,7 +19,7 @@ from jobd.docker.mapping import inspection, labels
 from jobd.docker.mapping.inspection import KILLED, EngineEvent
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.hints import Changed, Ended, Hint, SignalledExternally, Started
-from jobd.jobs.port.model import ContainerFacts, EndCause, Role
+from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, Role
 
 STAYS_LIMIT_S = 2.0
 """An engine that is still starting behind systemd's socket takes longer to answer."""
@@ -86,6 +86,7 @@ class ContainerExits:
         facts = inspection.facts_of_event(event, ref.attempt)
         match event.action:
             case "start":
+                self._of(ref.uid, role).seen_running()
                 return Started(ref.uid, role, facts)
             case "die":
                 explained = (
@@ -112,6 +113,8 @@ class ContainerExits:
                 return replace(seen, error=NETWORK_LOST)
             return await self._executed(role, seen)
         evidence = self._of(uid, role)
+        if seen.state is ContainerState.RUNNING:
+            evidence.seen_running()
         leaving = evidence.is_in_doubt(seen) and not await self._stays()
         if leaving:
             evidence.engine_left()
@@ -147,6 +150,8 @@ class ContainerExits:
         if evidence.needs_record(ended):
             try:
                 was_up = await self._uptime.spans(ended.id)
+                if was_up is False and await self._uptime.ended_at_start(ended.id):
+                    evidence.signalled_externally()
             except EngineUnavailable:
                 evidence.ended_with_engine()
                 raise

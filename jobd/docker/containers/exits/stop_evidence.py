@@ -2,7 +2,7 @@
 
 Owns the rules. If the engine's start time is known, that decides: an engine that was up over the container's whole life did not
 end the container by its own stop. An engine that stops sends its containers a signal first; after an engine was killed, containerd
-reports exit code 255 or 137 for containers whose end was not observed.
+reports exit code 255 or 137 for containers whose end was not observed, and the next engine process sends a signal to those that run.
 """
 
 from jobd.docker.mapping.inspection import KILLED, NOT_STARTED, UNSEEN
@@ -22,8 +22,14 @@ class StopEvidence:
         self._external_signal_seen = False
         """The container got a signal that jobd did not request. If the engine is unavailable as well, the engine is stopping."""
         self._ended_with_engine = False
+        self._watched = False
+        """This process of jobd has seen the container start or run. Otherwise the events about its end were missed."""
         self.network_lost = False
         """The job's network sandbox has ended: an observation of the container's end says so."""
+
+    def seen_running(self) -> None:
+        """This process of jobd sees that the container starts or runs."""
+        self._watched = True
 
     def stream_lost(self) -> None:
         """The event stream ended, or could not be opened."""
@@ -58,6 +64,7 @@ class StopEvidence:
             self._external_signal_seen
             or self._engine_away
             or self._blind_polls is not None
+            or (not self._watched and seen.cause is not EndCause.OUT_OF_MEMORY)
             or _is_killed(seen)
         )
 

@@ -54,13 +54,23 @@ class Uptime:
         now = None if info is None else parse_timestamp(info.system_time)
         return True if now is not None and await self._remembers(container_id, now) else None
 
-    async def _remembers(self, container_id: str, now: datetime) -> bool:
-        """True if the event buffer of this process holds the container's `start` event."""
-        filters = {"type": ["container"], "container": [container_id], "event": ["start"]}
+    async def ended_at_start(self, container_id: str) -> bool:
+        """Returns whether this engine process sent the container a signal while the process started.
+
+        An engine without live-restore ends what has outlived its predecessor, before it creates its bridge and answers requests.
+        Raises: EngineUnavailable.
+        """
+        bridge = await self._ask(f"/networks/{_BRIDGE}", NetworkInspected)
+        since = None if bridge is None else parse_timestamp(bridge.created)
+        return since is not None and await self._remembers(container_id, since, "kill")
+
+    async def _remembers(self, container_id: str, until: datetime, action: str = "start") -> bool:
+        """True if the event buffer of this process holds such an event of the container."""
+        filters = {"type": ["container"], "container": [container_id], "event": [action]}
         params = {
             "filters": msgspec.json.encode(filters).decode(),
             "since": "0",
-            "until": str(int(now.timestamp())),
+            "until": f"{until.timestamp():.6f}",
         }
         async with self._engine.streams.open(
             "GET",

@@ -21,7 +21,7 @@ End = Callable[..., ContainerFacts]
 
 
 class Causes(ContainerExits):
-    """By default the engine is up, was up throughout, and has no `oom` event."""
+    """By default jobd has seen the containers start, and the engine is up, was up throughout, and has no `oom` event."""
 
     def __init__(self) -> None:
         self.signals = OwnSignals()
@@ -29,7 +29,10 @@ class Causes(ContainerExits):
         self._uptime: Any = self
         self.stays = True
         self.was_up: bool | None = True
+        self.signalled = False
         self.asked: list[str] = []
+        for role in labels.ROLES:
+            self.event("start", role)
 
     async def _answers(self) -> None:
         self.asked.append("stays")
@@ -39,6 +42,10 @@ class Causes(ContainerExits):
     async def spans(self, container_id: str) -> bool | None:
         self.asked.append("record")
         return self.was_up
+
+    async def ended_at_start(self, container_id: str) -> bool:
+        self.asked.append("signal")
+        return self.signalled
 
     def event(self, action: str, role: Role = "worker", **attributes: str) -> Any:
         raw = {
@@ -105,7 +112,25 @@ async def test_the_engines_start_time_decides_for_an_ambiguous_code(
 ) -> None:
     causes.was_up = was_up
     assert await causes.of("u", "worker", ended(255)) is cause
-    assert causes.asked == ["record"]
+    assert causes.asked == (["record"] if was_up is not False else ["record", "signal"])
+
+
+@pytest.mark.parametrize(
+    ("was_up", "signalled", "cause"),
+    [
+        (True, False, EndCause.OWN_EXIT),
+        (None, False, EndCause.OWN_EXIT),
+        (False, False, EndCause.OWN_EXIT),
+        (False, True, EndCause.ENGINE_STOPPED),
+    ],
+)
+async def test_an_end_that_jobd_missed_may_be_the_doing_of_an_engine_that_started_since(
+    causes: Causes, ended: End, was_up: bool | None, signalled: bool, cause: EndCause
+) -> None:
+    causes.forget("u")
+    causes.was_up, causes.signalled = was_up, signalled
+    assert await causes.of("u", "worker", ended(0)) is cause
+    assert causes.asked[0] == "record"
 
 
 @pytest.mark.parametrize("role", ["worker", "sidecar"])
