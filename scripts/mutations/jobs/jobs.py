@@ -62,9 +62,9 @@ MUTATIONS = (
     Mutation(
         "an engine that was not heard to go was there",
         "jobd/docker/containers/exits/stop_evidence.py",
-        "or self._blind_polls is not None\n            or _is_killed(seen)",
-        "or self._blind_polls is not None",
-        "engine/test_engine_restarts.py::test_the_engine_is_killed_while_jobd_is_down",
+        "            or _is_killed(seen)\n        )\n\n    def stopped",
+        "        )\n\n    def stopped",
+        "tests/unit/jobd/docker/containers/exits/test_exits.py::test_the_engines_start_time_decides_for_an_ambiguous_code",
     ),
     Mutation(
         "an orderly stop leaves what was deleted a moment before",

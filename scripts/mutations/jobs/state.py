@@ -86,7 +86,7 @@ MUTATIONS = (
         "jobd/jobs/state/transitions/on_observed.py",
         "return Step(record.with_state(state.change(sidecar=run.change(in_doubt=True))))",
         'return sidecar_again(record, spec, state, now, "")',
-        WALK,
+        "tests/unit/jobd/jobs/state/transitions/test_late_starts.py",
     ),
     Mutation(
         "a delete changes how a job has ended",
