@@ -221,10 +221,9 @@ def no_image(job_id: str, value: int, at: Addresses) -> Made:
 
 
 def no_command(job_id: str, value: int, at: Addresses) -> Made:
-    return Made(
-        {"command": ["no-such-command"]},
-        Expect("failed", "start-failed", 127, reports=False, init_says="[FATAL tini ("),
-    )
+    init = value % 2 == 0
+    expect = Expect("failed", "start-failed", 127, reports=False, init_says="[FATAL tini (" if init else "")
+    return Made({"command": ["no-such-command"], "init": init}, expect)
 
 
 def big(job_id: str, value: int, at: Addresses) -> Made:
