@@ -1,6 +1,7 @@
 """An exit code that an engine's end also gives is the worker's own if the engine was up during the run."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -46,3 +47,21 @@ def test_an_exit_code_that_the_engine_also_uses_is_the_workers_own(
     assert (view["status"], view["reason"], view.get("exitCode")) == ("failed", "exit-code", code), view
     check_events(delivered(receiver, f"/{job_id}"), exit_code=code, status="failed")
     assert starts.of(job_id) == 1
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Engine",
+    injection="the engine's answer with the message of the init, which cannot execute the command, is refused or cut",
+    invariant="start-failed with 127, once the engine answers",
+)
+@pytest.mark.parametrize("fault", ["refuse", "cut", "unavailable"])
+def test_the_message_of_the_init_is_read_again(
+    behind_proxy: Callable[..., Daemon], proxy: EngineProxy, worker_image: str, job_id: str, fault: Any
+) -> None:
+    daemon = behind_proxy().start()
+    answer = proxy.on(r"GET .*/containers/[^/]+/logs.*tail=2", fault, 2)
+    daemon.submit(id=job_id, image=worker_image, command=["no-such-command"])
+    view = daemon.ended(job_id)
+    assert answer.hits
+    assert (view["status"], view["reason"], view["exitCode"]) == ("failed", "start-failed", 127)

@@ -22,12 +22,14 @@ _MESSAGE = re.compile(
 )
 _BEGIN = b"[FATAL tini ("
 _ENTRIES = 2
+_UNAVAILABLE = 503
+_UNAVAILABLE = 503
 _LONGEST_BYTES = 64 << 10
 
 
 async def not_executed(engine: Engine, container_id: str) -> Failure | None:
     """Returns what is wrong with the command, if the log of an ended container is the init's message alone; None otherwise, and if the
-    log cannot be read.
+    engine has no such log. Raises: EngineUnavailable: the log may be read later.
     """
     data = b""
     try:
@@ -41,7 +43,11 @@ async def not_executed(engine: Engine, container_id: str) -> Failure | None:
                 if len(data) > _LONGEST_BYTES:
                     return None
         return said(only_entry(data))
-    except (Refusal, ServerError, EngineUnavailable, DamagedLog):
+    except ServerError as error:
+        if error.status == _UNAVAILABLE:
+            raise EngineUnavailable(str(error), answered=True) from error
+        return None
+    except (Refusal, DamagedLog):
         return None
 
 
