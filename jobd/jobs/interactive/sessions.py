@@ -33,6 +33,10 @@ from jobd.wire.job import JobSpec
 from jobd.wire.terminal import Attached, ExecRequest, Exit, Status
 from jobd.wire.views.log import End
 
+STARTS_S = 10.0
+"""`jobctl exec` right after `jobctl run -d` finds a command that is about to start."""
+_BEFORE_START = ("pulling", "creating", "inputs", "running")
+
 
 class SessionEngine(WorkerOutput, InteractiveEngine, Protocol):
     """The calls of sessions."""
@@ -69,7 +73,7 @@ class Sessions:
         self._current = current
 
     async def target(self, job_id: str, client: Caller | None = None, *, running: bool = False) -> Target:
-        """Returns the newest job with this id. `running`: its command must run.
+        """Returns the newest job with this id. `running`: its command must run; the call waits `STARTS_S` for a job that has its turn.
 
         Raises: NotFound. Conflict: the command has ended, or does not run. Forbidden: the job has the rights of another user. UnreadableJob.
         """
@@ -79,6 +83,8 @@ class Sessions:
         supervisor = self._supervisors.get(row.uid)
         record = supervisor.record if supervisor else record_of(row)
         check_client(record, client)
+        if running:
+            record = await self._starting(record) or record
         if record.worker_over:
             raise Conflict(
                 f"the command of job {job_id!r} has ended; its output: jobctl logs {job_id}",
@@ -88,9 +94,26 @@ class Sessions:
             raise Conflict(f"job {job_id!r} is paused; run: jobctl resume {job_id}", code="paused")
         if running and not isinstance(record.worker, Started):
             raise Conflict(
-                f"the command of job {job_id!r} does not run yet: {record.phase}", code="not-running"
+                f"the command of job {job_id!r} has not started yet ({record.phase}); to wait for it: jobctl attach {job_id}",
+                code="not-running",
             )
         return Target(record, spec_of(row), client)
+
+    async def _starting(self, record: Record) -> Record | None:
+        """Returns the record once its command has started or ended, at once for a job in the queue, or after `STARTS_S`."""
+        now: Record | None = record
+        with self._change_notifier.watch(record.uid) as news:
+            try:
+                async with asyncio.timeout(STARTS_S):
+                    while (
+                        now is not None and now.phase in _BEFORE_START and not isinstance(now.worker, Started)
+                    ):
+                        await news.wait()
+                        news.clear()
+                        now = await self._current(record)
+            except TimeoutError:
+                pass
+        return now
 
     async def attach(self, target: Target, client: Client, *, stdin: bool) -> None:
         """Serves a client until the job's end, or until the client leaves. `stdin`: the client feeds the command, if its spec has `stdin`.

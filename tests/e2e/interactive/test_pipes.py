@@ -175,6 +175,14 @@ def test_a_detached_job_waits_for_its_input(daemon: Daemon, worker_image: str, j
     assert f"the command of job '{job_id}' has ended" in late.stderr.decode()
 
 
+def test_a_command_right_after_the_submission_waits_for_the_start(
+    daemon: Daemon, worker_image: str, job_id: str
+) -> None:
+    assert run(daemon, "run", "-d", "--name", job_id, worker_image, "sleep", "60").returncode == 0
+    done = run(daemon, "exec", job_id, "echo", "beside")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"beside\n", b"")
+
+
 def test_a_retry_of_a_job_with_input_is_refused(daemon: Daemon, worker_image: str, job_id: str) -> None:
     assert run(daemon, "run", "--name", job_id, "-i", worker_image, "cat").returncode == 0
     done = run(daemon, "retry", job_id)

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from jobd.errors import Conflict, NotFound
+from jobd.jobs.interactive import sessions
 from jobd.jobs.interactive.attachments import HOLD_S
 from jobd.jobs.interactive.client import Resized
 from jobd.jobs.port.model import JobRef, WindowSize
+from jobd.jobs.record.parts import Started
 from jobd.jobs.state import facts
 from jobd.wire.terminal import ExecRequest
 from tests.support.fakes.client import FakeClient, attach, left, over
@@ -150,6 +152,28 @@ async def test_which_jobs_a_client_can_attach_to(system: Any) -> None:
         await system.sessions.target("b", running=True)
     assert waits.value.code == "not-running"
     await system.sessions.target("b")
+
+
+async def test_a_command_for_a_job_that_is_about_to_start_waits_for_the_start(system: Any) -> None:
+    system.engine.workers["a"] = WorkerScript(runs_s=None)
+    record = await system.submit(id="a", attach=True)
+    await held(system, record.uid)
+    looking = asyncio.create_task(system.sessions.target("a", running=True))
+    await asyncio.sleep(0.05)
+    assert not looking.done()
+    system.sessions._attachments.release(record.uid)
+    target = await asyncio.wait_for(looking, DEADLINE_S)
+    assert isinstance(target.record.worker, Started)
+
+
+async def test_a_command_waits_for_a_start_for_a_bounded_time(
+    system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "STARTS_S", 0.05)
+    record = await system.submit(id="a", attach=True)
+    await held(system, record.uid)
+    with pytest.raises(Conflict, match="has not started yet \\(running\\); to wait for it: jobctl attach a"):
+        await system.sessions.target("a", running=True)
 
 
 async def test_a_client_of_a_job_that_never_starts_gets_its_end(system: Any) -> None:
