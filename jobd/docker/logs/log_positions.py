@@ -69,7 +69,7 @@ class Search:
             if self._damaged and self._met:
                 return 0  # the damaged run ended
             before, self._run = self._run, time
-            self._taken, self._check = 0, crc32(before)
+            self._taken, self._check = 0, run_check(before.decode())
         if time != self._time:
             return None
         self._met = True
