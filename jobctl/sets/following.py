@@ -36,8 +36,15 @@ class Followed:
         self.first = first
 
 
-def follow(client: Client, set_id: str, until: float | None = None, *, quiet: bool = False) -> Followed:
+def follow(
+    client: Client,
+    set_id: str,
+    until: float | None = None,
+    *,
+    sums_up: bool = True,
+) -> Followed:
     """Returns once all jobs of the set have ended; prints how many, and which did not complete. `until`: in monotonic seconds.
+    `sums_up` False: the caller prints how many.
 
     Raises:
         TimeoutError: `until` has passed. ConnectionLost: jobd could not be reached for a minute. NotFound: the set has no jobs.
@@ -50,14 +57,14 @@ def follow(client: Client, set_id: str, until: float | None = None, *, quiet: bo
         if not tally.is_active:  # else a retry was submitted meanwhile
             break
     failed, view = tally.failed[::-1], tally.of(view)
-    if not quiet:
+    if sums_up:
         output.note(f"{set_id}: {summary(view)}")
-        for job in failed[:MOST_SHOWN]:
-            output.note(f"  {job['id']} {job['status']}{_cause(job)}")
-        if len(failed) > MOST_SHOWN:
-            output.note(
-                f"  and {len(failed) - MOST_SHOWN} more: jobctl ls -a --set {set_id} --status failed,cancelled"
-            )
+    for job in failed[:MOST_SHOWN]:
+        output.note(f"  {job['id']} {job['status']}{_cause(job)}")
+    if len(failed) > MOST_SHOWN:
+        output.note(
+            f"  and {len(failed) - MOST_SHOWN} more: jobctl ls -a --set {set_id} --status failed,cancelled"
+        )
     return Followed(view, _first(failed))
 
 

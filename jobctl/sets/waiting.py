@@ -24,7 +24,7 @@ def wait_for_sets(client: Client, set_ids: list[str], until: float | None, forma
     try:
         with raise_on_signals():
             for set_id in set_ids:
-                followed = follow(client, set_id, until)
+                followed = follow(client, set_id, until, sums_up=format in ("json", "name"))
                 ends.append(followed.first)
                 if format == "json":
                     output.json_line(followed.view)

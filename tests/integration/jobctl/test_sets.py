@@ -154,7 +154,8 @@ def test_an_id_means_a_job_before_a_set_and_a_set_before_a_prefix(daemon: Any, j
     end_at_once(daemon)
     assert jobctl(*SWEEP).returncode == 0
     daemon.on_submit = lambda job: None
-    assert jobctl("wait", "s").stdout == b"s  3 completed\n"
+    waited = jobctl("wait", "s")
+    assert (waited.stdout, waited.stderr) == (b"s  3 completed\n", b""), "the result is told once"
     daemon.make("s").end(4)
     assert jobctl("wait", "s").returncode == 4
     assert jobctl("wait", "--set", "s").returncode == 0
