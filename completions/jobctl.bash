@@ -411,7 +411,7 @@ _jobctl() {
         cp) flags="--max-size --host -o --output --json"; copy=1 ;;
         fetch) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         validate) flags="-f --file --host -o --output --json"; files=1 ;;
-        events) flags="-f --follow --job --after --host -o --output --json"; : ;;
+        events) flags="-f --follow --job --after --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         deliveries) flags="--state --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         replay) flags="--job --host -o --output --json"; : ;;
         verify) flags="--key-file -H --header --tolerance --any-age --host -o --output --json"; files=1 ;;

@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cp": ("files.cp", "Copy files out of a job's workspace."),
     "fetch": ("files.fetch", "Fetch the outputs of a detached job."),
     "validate": ("jobs.validate", "Check a job file without running it."),
-    "events": ("events.events", "Print or follow the events of all jobs."),
+    "events": ("events.events", "Print or follow the events of all jobs, or of one."),
     "deliveries": ("events.deliveries", "List the callback deliveries of a job."),
     "replay": ("events.replay", "Send callback deliveries again."),
     "verify": ("events.verify", "Check the signature of a received event."),

@@ -287,7 +287,7 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
         "-f": ("follow", "flag"), "--follow": ("follow", "flag"),
         "--job": ("job", "text"),
         "--after": ("after", "whole"),
-    }, (), True),
+    }, (("id", False, False),), True),
     "deliveries": ({
         "--state": ("state", "text"),
     }, (("job", True, False),), True),

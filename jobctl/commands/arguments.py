@@ -9,6 +9,10 @@ _IDS_HELP = "Ids, unique prefixes of ids, or @last."
 Id = Annotated[
     str, typer.Argument(metavar="ID", help="An id, a unique prefix of an id, or @last.", show_default=False)
 ]
+OptionalId = Annotated[
+    str | None,
+    typer.Argument(metavar="[ID]", help="An id, a unique prefix of an id, or @last.", show_default=False),
+]
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help=_IDS_HELP, show_default=False)]
 OptionalIds = Annotated[
     list[str] | None, typer.Argument(metavar="[ID]...", help=_IDS_HELP, show_default=False)

@@ -12,7 +12,7 @@ from jobctl.completion.words import FORMATS, STATUSES, CommandWords, OptionWords
 from jobctl.parser import load
 
 ARGUMENTS = {
-    **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries"), "jobs"),
+    **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries", "events"), "jobs"),
     **dict.fromkeys(("run", "submit", "sweep"), "image"),
     **dict.fromkeys(("cancel", "pause", "resume"), "active"), "bump": "waiting", "retry": "ended", "group": "group",
     "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",

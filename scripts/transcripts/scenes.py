@@ -217,7 +217,7 @@ EVENTS = Page(
         hidden(
             "until jobctl deliveries called --state parked -o name | grep -q .; do sleep 0.1; done; sleep 0.5"
         ),
-        Step("jobctl events --job hello", reads=True),
+        Step("jobctl events hello", reads=True),
         Step(
             "jobctl deliveries called",
             "The receiver does not answer: jobd has given up.",

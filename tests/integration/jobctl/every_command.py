@@ -23,7 +23,7 @@ CALLS: dict[str, list[str]] = {
     "prune": ["prune", "--dry-run", "--older-than", "0s"],
     "cp": ["cp", "ended:x", "-"],
     "fetch": ["fetch", "ended"],
-    "events": ["events"],
+    "events": ["events", "ended"],
     "deliveries": ["deliveries", "ended"],
     "replay": ["replay", "--job", "ended"],
     "doctor": ["doctor"],
