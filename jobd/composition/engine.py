@@ -3,6 +3,7 @@
 Owns the list of engines (`settings/parse.py` has their names). The code of an engine is imported only if that engine is chosen.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -34,6 +35,20 @@ def build_engine(config: Config, instance: str, on_call: OnCall) -> Engine:
     return ENGINES[config.engine](config, instance, on_call)
 
 
+def check_engine(config: Config) -> None:
+    """Raises ConfigError if the engine's own settings are invalid. Asks no engine."""
+    CHECKS[config.engine]()
+
+
+def _check_docker() -> None:
+    from jobd.docker.http.endpoint import endpoint
+
+    try:
+        endpoint(os.environ)
+    except RefusedByEngine as error:
+        raise ConfigError([f"DOCKER_HOST: {error}; {error.remedy}"]) from None
+
+
 def _docker(config: Config, instance: str, on_call: OnCall) -> Engine:
     from jobd.docker.mapping.settings import MIN_LOG_BYTES, DockerSettings
     from jobd.docker.orchestrator import DockerOrchestrator
@@ -55,3 +70,5 @@ def _docker(config: Config, instance: str, on_call: OnCall) -> Engine:
 
 
 ENGINES: Mapping[str, Callable[[Config, str, OnCall], Engine]] = {"docker": _docker}
+CHECKS: Mapping[str, Callable[[], None]] = {"docker": _check_docker}
+"""Reads the engine's own settings, as its builder does."""

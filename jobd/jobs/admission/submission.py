@@ -73,7 +73,7 @@ class SubmissionLimits:
 
 
 class Submitter:
-    """Submits jobs. `on_accepted` gets the spec of each new job."""
+    """Submits jobs. `limits` may be replaced at any time; `on_accepted` gets the spec of each new job."""
 
     def __init__(
         self,
@@ -88,13 +88,13 @@ class Submitter:
         self._supervisors = supervisors
         self._engine_monitor = engine_monitor
         self._fingerprints = fingerprints
-        self._limits = limits
+        self.limits = limits
         self._on_accepted = on_accepted
         self._submitting: set[asyncio.Task[tuple[Record, bool]]] = set()
 
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidRequest if this host can never run the job, or the operator does not allow the job."""
-        if spec.cap_add and not self._limits.allow_cap_add:
+        if spec.cap_add and not self.limits.allow_cap_add:
             raise InvalidRequest(
                 "this daemon adds no capabilities; its operator can set ALLOW_CAP_ADD", field="capAdd"
             )
@@ -104,7 +104,7 @@ class Submitter:
                 "this daemon keeps no outputs; its operator can set KEPT_OUTPUTS_MAX_BYTES",
                 field=f"outputs[{kept}].keep",
             )
-        self._limits.caps.check(spec)
+        self.limits.caps.check(spec)
         self._check_gpus(spec.gpus)
         self._engine_monitor.check_fits(spec)
 
@@ -162,7 +162,7 @@ class Submitter:
     ) -> asyncio.Task[tuple[Record, bool]]:
         """Begins to store the new job, which holds its place and the workspaces that it needs from now on."""
         waiting = self._deps.queue.waiting + len(self._submitting)
-        if waiting >= self._limits.max_queued:
+        if waiting >= self.limits.max_queued:
             raise QueueFull(f"{waiting} jobs wait already; try again later")
         outputs_of = submission.outputs_of
         record = new_record(
