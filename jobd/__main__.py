@@ -11,7 +11,7 @@ from pathlib import Path
 from jobd.composition.instrument import Instrument
 from jobd.errors import ConfigError
 from jobd.process.lean_imports import prepare_imports
-from jobd.settings.sources import Sources, default_file
+from jobd.settings.sources import Sources
 from jobd.settings.variables import VARIABLES
 
 DESCRIPTION = "Runs container jobs: files in, files out, live logs, the job's own exit code, signed events."
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None, *, instrument: Instrument | Non
     file, only_check = flags.pop("config"), flags.pop("check_config")
     given = {name: str(value).lower() if value is True else value for name, value in flags.items() if value}
     try:
-        sources = Sources(given, os.environ, Path(file) if file else default_file(os.environ))
+        sources = Sources(given, os.environ, Path(file) if file else None)
         code = _check(sources) if only_check else _run(sources, instrument)
     except ConfigError as error:
         for problem in error.problems:

@@ -9,7 +9,7 @@ from jobctl.daemon.background import Background
 from jobctl.daemon.process import start_of
 from jobctl.daemon.program import jobd_program
 from jobctl.daemon.status import Status
-from jobctl.daemon.systemd import Systemd, lingers
+from jobctl.daemon.systemd import Systemd, lingers, runtime_dir
 from jobctl.daemon.units import NAMES, is_own, is_packaged, own_folder, unit_file, unit_text
 from jobctl.errors import Conflict, LocalFile, NotFound
 
@@ -78,6 +78,11 @@ class Service:
             _unlink(path)
         self._systemd.read_units()
         self._systemd.forget_failure()
+        for empty in self._own_folders():
+            try:
+                os.rmdir(empty)
+            except OSError:
+                pass  # it has files of the user
         return [f"removed {' and '.join(removed)}; jobd's state stays, and jobs that run go on without jobd"]
 
     def start(self) -> list[str]:
@@ -150,6 +155,14 @@ class Service:
         return [
             f"the service does not see {', '.join(names)} of this shell; write it into {file}, then: jobctl daemon restart"
         ]
+
+    def _own_folders(self) -> tuple[str, str]:
+        """Returns the folders that systemd has made for the units: of the socket and of the settings."""
+        if self._kind == "system":
+            return "/run/jobd", "/etc/jobd"
+        return os.path.join(runtime_dir(self._environ), "jobd"), os.path.join(
+            config_home(self._environ), "jobd"
+        )
 
     def _refuse_background(self) -> None:
         if self._kind == "user" and (process := Background(self._environ).running()) is not None:

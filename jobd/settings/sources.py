@@ -27,7 +27,9 @@ _FLAGS = {variable.name: variable.flag for variable in VARIABLES}
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """`flags` and `environ`: variable name -> text. `file`: a TOML file, whose keys are the variables' names in lower case."""
+    """`flags` and `environ`: variable name -> text. `file`: a TOML file, whose keys are the variables' names in lower case; None: the file
+    of the configuration folder, if there is one at the time of the call.
+    """
 
     flags: Mapping[str, str]
     environ: Mapping[str, str]
@@ -55,8 +57,8 @@ class Sources:
             where = f"the flag {_FLAGS[name]} sets it"
         elif name in self._of_environ():
             where = f"the variable {name} sets it"
-        elif self.file is not None and name in self._of_file():
-            where = f"{name.lower()} in {self.file} sets it"
+        elif name in self._of_file():
+            where = f"{name.lower()} in {self._path()} sets it"
         else:
             return f"nothing sets it; set {name}, or {name.lower()} in the file of --config"
         default = DEFAULTS.get(name)
@@ -70,7 +72,11 @@ class Sources:
         }
 
     def _of_file(self) -> dict[str, str]:
-        return {} if self.file is None else _read(self.file)
+        path = self._path()
+        return {} if path is None else _read(path)
+
+    def _path(self) -> Path | None:
+        return self.file or _default_file(self.environ)
 
 
 def from_sources(flags: Mapping[str, str], environ: Mapping[str, str], file: Path | None) -> Config:
@@ -78,8 +84,8 @@ def from_sources(flags: Mapping[str, str], environ: Mapping[str, str], file: Pat
     return Sources(flags, environ, file).config()
 
 
-def default_file(environ: Mapping[str, str]) -> Path | None:
-    """Returns the file that jobd reads without `--config`: in the folder that systemd names, else in the user's; None if there is none."""
+def _default_file(environ: Mapping[str, str]) -> Path | None:
+    """Returns the file in the folder that systemd names, else in the user's; None if there is none."""
     named = environ.get(SERVICE_FOLDER, "").partition(":")[0]
     folder = Path(named) if named else Path(platformdirs.user_config_path("jobd"))
     return folder / FILE_NAME if os.path.lexists(folder / FILE_NAME) else None

@@ -135,3 +135,13 @@ def test_many_hangups_at_once_leave_jobd_in_order(configured: Daemon) -> None:
         configured.process.send_signal(signal.SIGHUP)
     reload(configured)
     assert configured.stop() == 0
+
+
+def test_a_file_that_was_made_after_the_start_is_read(
+    make_lonely: Callable[..., Daemon], tmp_path: Path
+) -> None:
+    daemon = make_lonely({"CONFIGURATION_DIRECTORY": str(tmp_path)}).start()
+    (tmp_path / "jobd.toml").write_text("max_concurrent_jobs = 3\n")
+    assert reload(daemon)["settings reloaded"]["changed"] == "MAX_CONCURRENT_JOBS"
+    (tmp_path / "jobd.toml").unlink()
+    assert reload(daemon)["settings reloaded"]["changed"] == "MAX_CONCURRENT_JOBS"
