@@ -6,6 +6,7 @@ Owns the places of the files. `tree.py` has the Python packages; deploy/debian h
 """
 
 import gzip
+import hashlib
 import os
 import re
 import shutil
@@ -102,12 +103,18 @@ def changelog(when: int) -> str:
 
 
 def control(root: Path, arch: str) -> None:
-    """Writes the package's description and its scripts."""
-    kibibytes = sum(-(-path.lstat().st_size // 1024) for path in root.rglob("*") if path.is_file())
+    """Writes the package's description, its scripts and the sums of its files."""
+    files = sorted(path for path in root.rglob("*") if path.is_file())
+    sums = (
+        f"{hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()}  {path.relative_to(root)}\n"
+        for path in files
+    )
+    kibibytes = sum(-(-path.stat().st_size // 1024) for path in files)
     text = (DEBIAN / "control").read_text()
     for name, value in (("VERSION", version()), ("ARCHITECTURE", arch), ("SIZE", str(kibibytes))):
         text = text.replace(f"@{name}@", value)
     write(root / "DEBIAN/control", text.encode())
+    write(root / "DEBIAN/md5sums", "".join(sums).encode())
     for name in SCRIPTS:
         write(root / "DEBIAN" / name, (DEBIAN / name).read_bytes(), 0o755)
 

@@ -19,6 +19,8 @@ from scripts.sbom import PROJECT, closure
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "3.11"
 """Of Debian 12."""
+UNUSED = ("bin", "share", "certifi/tests", "typer/.agents")
+"""Programs with the path of this Python; man pages, which have places of their own; what libraries have for their developers."""
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 _LOCKED = re.compile(r"^([A-Za-z0-9_.-]+)==(?:[^\n]*\\\n)*[^\n]*", re.MULTILINE)
@@ -55,6 +57,9 @@ def install_tree(folder: Path, arch: str) -> None:
     for name in ("direct_url.json", "REQUESTED"):
         for path in folder.glob(f"*.dist-info/{name}"):
             path.unlink()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
 
 
 def build_wheel(folder: Path) -> Path:

@@ -20,7 +20,7 @@ def test_lintian(docker_client: docker.DockerClient, package: Path, tmp_path: Pa
         docker_client.api.import_image_from_file(str(root), repository=repository, tag=tag)
     container = docker_client.containers.create(
         IMAGE,
-        ["lintian", "--fail-on=error,warning", "--display-info", f"/tmp/{package.name}"],
+        ["lintian", "--fail-on=error,warning", f"/tmp/{package.name}"],
         name=f"jobd-lintian-{uuid.uuid4().hex[:8]}",
         network_mode="none",
         environment={"LC_ALL": "C.UTF-8"},
