@@ -11,6 +11,8 @@ from pathlib import Path
 from jobd.errors import ConfigError
 
 HANDSHAKE_LIMIT_S = 10.0
+_MISMATCHES = ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+"""What OpenSSL calls a certificate with another key of the same kind, and of another kind."""
 
 
 class ListenerTls:
@@ -44,7 +46,7 @@ def server_context(cert: Path, key: Path) -> ssl.SSLContext:
     try:
         context.load_cert_chain(cert, key, password=_no_password)
     except ssl.SSLError as error:
-        why = "do not match" if error.reason == "KEY_VALUES_MISMATCH" else "are not a PEM certificate and key"
+        why = "do not match" if error.reason in _MISMATCHES else "are not a PEM certificate and key"
         raise ConfigError([f"TLS_CERT_FILE: {cert} and {key} {why}"]) from None
     except OSError as error:
         raise ConfigError([f"TLS_CERT_FILE: {cert}: {error.strerror or error}"]) from None
