@@ -52,6 +52,7 @@ deb: venv ## Build build/jobd_*.deb, the package for Debian 12
 	@rm -f build/jobd_*.deb
 	@$(PY) -m scripts.deb
 test-systemd: images deb ## Test the units on machines with a real systemd, in containers, and the package for Debian (root on Debian; a minute)
+	@$(PY) -m tests.systemd.host_image # once, before the tests run side by side
 	@SYSTEMD_TESTS=required $(PY) -m pytest tests/systemd --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
 test-packages: engine deb ## Test the wheel by pipx and uv, and the package for Debian on a bare root and by lintian (root on Debian, network)
 	@PACKAGE_TESTS=required $(PY) -m pytest tests/packages $(PYTEST_ARGS)

@@ -39,6 +39,7 @@ _OF_A_SERVICE = (
     "LISTEN_FDS",
     "LISTEN_PID",
     "LISTEN_FDNAMES",
+    "CONFIGURATION_DIRECTORY",
 )
 """Variables that systemd sets for one process alone."""
 _LOCK_AGAIN_S = 0.1

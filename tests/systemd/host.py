@@ -111,7 +111,8 @@ class Host:
         found = self.call(
             "find", "/etc", "/usr", "/opt", "/var/lib", "/run/jobd", "/home", "/root", "-xdev"
         ).out.split("\n")
-        accounts = self.ok("cat", "/etc/passwd", "/etc/group").split("\n")
+        # An engine may lose the output of a command that ends at once.
+        accounts = until(lambda: self.ok("cat", "/etc/passwd", "/etc/group"), "the accounts").split("\n")
         return {*found, *accounts}
 
     def remove(self) -> None:

@@ -5,11 +5,13 @@ Owns what is on that machine. The image stays on the engine; its tag is a digest
 
 import hashlib
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import docker
 
+from scripts.engine_client import connect
 from scripts.images.__main__ import find
 from scripts.images.packages import apt, run
 
@@ -50,3 +52,7 @@ def ensure_host_image(client: docker.DockerClient) -> str:
             str(root), repository=repository, tag=tag, changes=[f"LABEL {LABEL}=1", "ENV container=docker"]
         )
     return name
+
+
+if __name__ == "__main__":
+    print(ensure_host_image(connect(300)), file=sys.stderr)

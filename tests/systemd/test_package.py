@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import docker
 import pytest
 
+from scripts import leftovers
 from tests.support.daemon import until
 from tests.systemd.host import Host
 
@@ -34,7 +36,7 @@ def left(host: Host, before: set[str]) -> set[str]:
     return {path for path in host.files() - before if not path.startswith(OF_SYSTEM)}
 
 
-def test_its_whole_life(host: Host, package: Path) -> None:
+def test_its_whole_life(host: Host, package: Path, docker_client: docker.DockerClient, job_id: str) -> None:
     before = host.files()
     host.ok("dpkg", "-i", f"/root/{package.name}")
     for path in (
@@ -66,16 +68,18 @@ def test_its_whole_life(host: Host, package: Path) -> None:
     assert (done.code, done.out) == (0, "hello\n"), done.err
 
     script = "for n in $(seq 8); do echo $n; sleep 1; done"
-    assert (
-        host.jobctl("run", "-d", "--name", "upgraded", "busybox", "sh", "-c", script, user="root").code == 0
-    )
-    until(lambda: host.jobctl("logs", "upgraded", user="root").out, "the job runs")
+    assert host.jobctl("run", "-d", "--name", job_id, "busybox", "sh", "-c", script, user="root").code == 0
+    until(lambda: host.jobctl("logs", job_id, user="root").out, "the job runs")
     pid = host.property("MainPID")
     host.ok("dpkg", "-i", f"/root/{package.name}")
     assert host.property("MainPID") != pid, "the new version runs"
-    assert host.jobctl("wait", "upgraded", user="root").code == 0
-    view = json.loads(host.jobctl("show", "upgraded", "--json", user="root").out)["jobs"][0]
+    assert host.jobctl("wait", job_id, user="root").code == 0
+    view = json.loads(host.jobctl("show", job_id, "--json", user="root").out)["jobs"][0]
     assert view["status"] == "completed"
+    # After the purge nothing tells which containers on the engine were of this jobd.
+    assert host.jobctl("prune", "--yes", user="root").code == 0
+    instance = host.ok("cat", "/var/lib/jobd/instance").strip()
+    until(lambda: leftovers.left(docker_client.api, instance) == [], "the containers of its jobs are removed")
 
     host.ok("rm", "/etc/jobd/environment")
     host.ok("dpkg", "-r", "jobd")

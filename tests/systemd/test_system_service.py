@@ -107,34 +107,34 @@ def test_stop_also_stops_the_socket(host: Host) -> None:
     assert host.jobctl("ls").code == 0
 
 
-def test_a_restart_under_a_running_job_loses_nothing(host: Host) -> None:
-    long_job(host, "restarted")
+def test_a_restart_under_a_running_job_loses_nothing(host: Host, job_id: str) -> None:
+    long_job(host, job_id)
     before = running_pid(host)
     assert host.jobctl("daemon", "restart", "--system", user="root").code == 0
     assert running_pid(host, before) != before
-    whole(host, "restarted")
+    whole(host, job_id)
 
 
-def test_a_killed_jobd_is_started_again_and_requests_wait_at_the_socket(host: Host) -> None:
-    long_job(host, "killed")
+def test_a_killed_jobd_is_started_again_and_requests_wait_at_the_socket(host: Host, job_id: str) -> None:
+    long_job(host, job_id)
     before = running_pid(host)
     host.send("KILL", before)
-    assert host.jobctl("ls", "-q").out == "killed\n", "the socket holds the request until jobd is back"
+    assert host.jobctl("ls", "-q").out == f"{job_id}\n", "the socket holds the request until jobd is back"
     assert running_pid(host, before) != before
-    whole(host, "killed")
+    whole(host, job_id)
 
 
-def test_the_watchdog_ends_and_restarts_a_jobd_that_hangs(host: Host) -> None:
+def test_the_watchdog_ends_and_restarts_a_jobd_that_hangs(host: Host, job_id: str) -> None:
     host.write(DROP_IN, "[Service]\nWatchdogSec=3\nTimeoutAbortSec=1\n")
     host.ok("systemctl", "daemon-reload")
     host.ok("systemctl", "restart", "jobd.service")
-    long_job(host, "watched", 12)
+    long_job(host, job_id, 12)
     before = running_pid(host)
     host.send("STOP", before)
     after = running_pid(host, before)
     assert after != before
     assert "Watchdog timeout" in host.ok("journalctl", "--no-pager", "--unit=jobd.service")
-    whole(host, "watched", 12)
+    whole(host, job_id, 12)
     host.ok("rm", DROP_IN)
     host.ok("systemctl", "daemon-reload")
 
