@@ -16,7 +16,8 @@ BESIDE := --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile --no-load
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help venv engine engine-stop images demo test test-browser test-unit test-integration test-e2e test-systemd test-packages deb \
-	faults soak dev bench lint format types imports docs generated lock sbom audit monitoring monitoring-stop install-hooks clean
+	faults soak dev bench lint format types imports docs generated transcripts transcripts-check lock sbom audit monitoring monitoring-stop \
+	install-hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +87,11 @@ format: venv ## Format the code
 docs: venv ## Generate man pages, completions and tables from the code; check docs/
 	@$(PY) -m scripts.generate_docs
 	@$(PY) -m scripts.check_docs --write
+
+transcripts: images ## Run every command of jobctl on a real terminal (tmux) and write docs/cli
+	@$(PY) -m scripts.transcripts
+transcripts-check: images ## Run them again and compare docs/cli
+	@$(PY) -m scripts.transcripts --check
 
 lock: ## Write requirements/ci.txt: one version of every package, with hashes
 	@python3 -m venv build/lock && build/lock/bin/pip install --quiet --disable-pip-version-check uv

@@ -97,9 +97,9 @@ _jobctl() {
         esac
     done
     case "$command" in
-    run) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
-    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[h]*[fewmlo])$' ;;
-    sweep) _jobctl_place '^(--each|--each-line|--each-file|--max|--file|--sh|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--host|--output|-[dh]*[fewmlo])$' ;;
+    run) _jobctl_place '^(--file|--detach-keys|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--stop-signal|--stop-timeout|--volume|--mount|--tmpfs|--shm-size|--hostname|--network|--publish|--add-host|--dns|--ulimit|--device|--host|--output|-[dith]*[fewmluvpo])$' ;;
+    submit) _jobctl_place '^(--file|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--stop-signal|--stop-timeout|--volume|--mount|--tmpfs|--shm-size|--hostname|--network|--publish|--add-host|--dns|--ulimit|--device|--host|--output|-[ith]*[fewmluvpo])$' ;;
+    sweep) _jobctl_place '^(--each|--each-line|--each-file|--max|--file|--sh|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--stop-signal|--stop-timeout|--volume|--mount|--tmpfs|--shm-size|--hostname|--network|--publish|--add-host|--dns|--ulimit|--device|--host|--output|-[dh]*[fewmluvpo])$' ;;
     esac
     case "$place" in
     image) _jobctl_images; return ;;
@@ -115,7 +115,7 @@ _jobctl() {
     --host) return ;;
     esac
     if [[ -z "$command" ]]; then
-        _jobctl_offer "run submit sweep ls sets top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version $flags"
+        _jobctl_offer "run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version $flags"
         [[ -n "$cur" ]] && _jobctl_offer "ps list inspect stop kill delete help"
         return
     fi
@@ -124,11 +124,12 @@ _jobctl() {
     inspect) command=show ;;
     stop|kill) command=cancel ;;
     delete) command=rm ;;
-    help) _jobctl_offer "run submit sweep ls sets top show explain logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version"; return ;;
+    help) _jobctl_offer "run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version"; return ;;
     esac
     if ((${#typed[@]} > at + 2)) || [[ "${typed[${#typed[@]}-1]}" == --*=* ]]; then
         case "$command:$prev" in
         run:-f|run:--file) _jobctl_files; return ;;
+        run:--detach-keys) return ;;
         run:--sh) return ;;
         run:--name) return ;;
         run:-e|run:--env) return ;;
@@ -155,13 +156,26 @@ _jobctl() {
         run:--callback) return ;;
         run:--callback-key-file) _jobctl_files; return ;;
         run:--callback-events) _jobctl_offer "start log exit retry artifact complete"; return ;;
-        run:--user) return ;;
+        run:-u|run:--user) _jobctl_offer "me"; return ;;
         run:--pull) _jobctl_offer "missing always never"; return ;;
         run:--entrypoint) return ;;
         run:--platform) return ;;
         run:--runtime) return ;;
         run:--cap-drop) return ;;
         run:--cap-add) return ;;
+        run:--stop-signal) _jobctl_offer "TERM INT QUIT HUP USR1 USR2 KILL"; return ;;
+        run:--stop-timeout) return ;;
+        run:-v|run:--volume) return ;;
+        run:--mount) return ;;
+        run:--tmpfs) return ;;
+        run:--shm-size) return ;;
+        run:--hostname) return ;;
+        run:--network) _jobctl_offer "none bridge"; return ;;
+        run:-p|run:--publish) return ;;
+        run:--add-host) return ;;
+        run:--dns) return ;;
+        run:--ulimit) return ;;
+        run:--device) return ;;
         run:--host) return ;;
         run:-o|run:--output) _jobctl_offer "table wide json yaml name"; return ;;
         submit:-f|submit:--file) _jobctl_files; return ;;
@@ -191,13 +205,26 @@ _jobctl() {
         submit:--callback) return ;;
         submit:--callback-key-file) _jobctl_files; return ;;
         submit:--callback-events) _jobctl_offer "start log exit retry artifact complete"; return ;;
-        submit:--user) return ;;
+        submit:-u|submit:--user) _jobctl_offer "me"; return ;;
         submit:--pull) _jobctl_offer "missing always never"; return ;;
         submit:--entrypoint) return ;;
         submit:--platform) return ;;
         submit:--runtime) return ;;
         submit:--cap-drop) return ;;
         submit:--cap-add) return ;;
+        submit:--stop-signal) _jobctl_offer "TERM INT QUIT HUP USR1 USR2 KILL"; return ;;
+        submit:--stop-timeout) return ;;
+        submit:-v|submit:--volume) return ;;
+        submit:--mount) return ;;
+        submit:--tmpfs) return ;;
+        submit:--shm-size) return ;;
+        submit:--hostname) return ;;
+        submit:--network) _jobctl_offer "none bridge"; return ;;
+        submit:-p|submit:--publish) return ;;
+        submit:--add-host) return ;;
+        submit:--dns) return ;;
+        submit:--ulimit) return ;;
+        submit:--device) return ;;
         submit:--host) return ;;
         submit:-o|submit:--output) _jobctl_offer "table wide json yaml name"; return ;;
         sweep:--each) return ;;
@@ -230,13 +257,26 @@ _jobctl() {
         sweep:--callback) return ;;
         sweep:--callback-key-file) _jobctl_files; return ;;
         sweep:--callback-events) _jobctl_offer "start log exit retry artifact complete"; return ;;
-        sweep:--user) return ;;
+        sweep:-u|sweep:--user) _jobctl_offer "me"; return ;;
         sweep:--pull) _jobctl_offer "missing always never"; return ;;
         sweep:--entrypoint) return ;;
         sweep:--platform) return ;;
         sweep:--runtime) return ;;
         sweep:--cap-drop) return ;;
         sweep:--cap-add) return ;;
+        sweep:--stop-signal) _jobctl_offer "TERM INT QUIT HUP USR1 USR2 KILL"; return ;;
+        sweep:--stop-timeout) return ;;
+        sweep:-v|sweep:--volume) return ;;
+        sweep:--mount) return ;;
+        sweep:--tmpfs) return ;;
+        sweep:--shm-size) return ;;
+        sweep:--hostname) return ;;
+        sweep:--network) _jobctl_offer "none bridge"; return ;;
+        sweep:-p|sweep:--publish) return ;;
+        sweep:--add-host) return ;;
+        sweep:--dns) return ;;
+        sweep:--ulimit) return ;;
+        sweep:--device) return ;;
         sweep:--host) return ;;
         sweep:-o|sweep:--output) _jobctl_offer "table wide json yaml name"; return ;;
         ls:--status) _jobctl_offer "accepted running completed failed cancelled unreadable"; return ;;
@@ -257,6 +297,15 @@ _jobctl() {
         show:-o|show:--output) _jobctl_offer "table wide json yaml name"; return ;;
         explain:--host) return ;;
         explain:-o|explain:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        attach:--detach-keys) return ;;
+        attach:--host) return ;;
+        attach:-o|attach:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        exec:-e|exec:--env) return ;;
+        exec:-w|exec:--workdir) return ;;
+        exec:-u|exec:--user) _jobctl_offer "me"; return ;;
+        exec:--detach-keys) return ;;
+        exec:--host) return ;;
+        exec:-o|exec:--output) _jobctl_offer "table wide json yaml name"; return ;;
         logs:-l|logs:--label) return ;;
         logs:--tail) return ;;
         logs:--since) return ;;
@@ -342,14 +391,16 @@ _jobctl() {
         esac
     fi
     case "$command" in
-        run) flags="-f --file -d --detach --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --raw --host -o --output --json"; : ;;
-        submit) flags="-f --file --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
-        sweep) flags="--each --each-line --each-file --max --dry-run -f --file -d --detach --sh -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --host -o --output --json"; : ;;
+        run) flags="-f --file -d --detach -i --interactive -t --tty --detach-keys --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch -u --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --init --no-init --rm --stop-signal --stop-timeout -v --volume --mount --tmpfs --shm-size --hostname --network -p --publish --add-host --dns --ulimit --device --raw --host -o --output --json"; : ;;
+        submit) flags="-f --file -i --interactive -t --tty --sh --name -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch -u --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --init --no-init --rm --stop-signal --stop-timeout -v --volume --mount --tmpfs --shm-size --hostname --network -p --publish --add-host --dns --ulimit --device --host -o --output --json"; : ;;
+        sweep) flags="--each --each-line --each-file --max --dry-run -f --file -d --detach --sh -e --env --env-file --secret -w --workdir -m --memory --cpus --pids-limit --timeout --retries --retry-on -l --label --meta --in --out --write --read --priority --group --set --after --gpus --callback --callback-key-file --callback-events --callback-batch -u --user --pull --entrypoint --platform --runtime --read-only --cap-drop --cap-add --init --no-init --rm --stop-signal --stop-timeout -v --volume --mount --tmpfs --shm-size --hostname --network -p --publish --add-host --dns --ulimit --device --host -o --output --json"; : ;;
         ls) flags="-a --all -q --quiet -w --watch --status -l --label --group --set --mine --since --limit --host -o --output --json"; : ;;
         sets) flags="-q --quiet --limit --host -o --output --json"; : ;;
         top) flags="--once --interval --host -o --output --json"; : ;;
         show) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         explain) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
+        attach) flags="--no-stdin --detach-keys --host -o --output --json"; : ;;
+        exec) flags="-i --interactive -t --tty -e --env -w --workdir -u --user --detach-keys --host -o --output --json"; : ;;
         logs) flags="-l --label -f --follow --tail --since -t --timestamps --stream --raw --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         wait) flags="-l --label --set --any --timeout --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         bump) flags="--priority --host -o --output --json"; words="$(jobctl ls -q --status accepted --limit 200 2>/dev/null) @last" ;;

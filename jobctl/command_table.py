@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "top": ("views.top", "Watch the running and waiting jobs."),
     "show": ("views.show", "Show the details of jobs."),
     "explain": ("views.explain", "Explain why a job waits or failed, and what helps."),
+    "attach": ("jobs.attach", "Attach to the command of a running job."),
+    "exec": ("jobs.exec", "Run a command beside a running job's own."),
     "logs": ("views.logs", "Print or follow the logs of jobs."),
     "wait": ("jobs.wait", "Wait until jobs have ended; exit with their exit code."),
     "bump": ("queue.bump", "Put waiting jobs before all others, or set their priority."),

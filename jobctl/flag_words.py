@@ -20,6 +20,7 @@ def words(flag: str, given: Sequence[str], needs: str, field: str | None = None)
 
 
 def number_or_word(text: str) -> int | str:
-    """Returns the number that decimal digits mean; any other text unchanged."""
-    is_number = text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER
+    """Returns the number that decimal digits mean, also after a minus; any other text unchanged."""
+    digits = text.removeprefix("-")
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER
     return int(text) if is_number else text

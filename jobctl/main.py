@@ -37,8 +37,8 @@ CANNOT_EXECUTE = 126
 OUT_OF_MEMORY = 137
 INTERRUPTED = 130
 
-PASS_THROUGH = frozenset({"run", "sweep", "wait"})
-"""Commands that exit with the job's exit code: their own failures are 125."""
+PASS_THROUGH = frozenset({"run", "sweep", "wait", "attach", "exec"})
+"""Commands that exit with the exit code of a job or a command: their own failures are 125."""
 
 REASONS: Mapping[str, int] = MappingProxyType(
     {
@@ -66,7 +66,10 @@ def main() -> int:
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
-    except OSError as error:  # the disk is full, or the reader has closed the pipe
+    except BrokenPipeError:
+        _discard_stdout()
+        code = code or 128 + signal.SIGPIPE
+    except OSError as error:  # the disk is full
         _discard_stdout()
         if code == 0:
             output.note(f"cannot write to standard output: {error.strerror}")
@@ -90,10 +93,18 @@ def run(arguments: Sequence[str]) -> int:
         if left.number == signal.SIGPIPE:
             _discard_stdout()
         if left.hint:
-            output.note(left.hint)
+            output.note(left.hint, after_key=left.number == signal.SIGINT)
         return 128 + left.number
     except KeyboardInterrupt:
+        if session.has_unanswered_request:
+            output.note(
+                "interrupted before jobd answered; jobd may do all the same what was asked: jobctl ls -a",
+                after_key=True,
+            )
         return INTERRUPTED
+    except BrokenPipeError:
+        _discard_stdout()
+        return 128 + signal.SIGPIPE
     except OSError as error:
         return _output_failed(error, session)
 

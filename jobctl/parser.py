@@ -27,17 +27,20 @@ from jobctl.command_table import (
     PRESETS,
     module_of,
 )
-from jobctl.commands import arguments
+from jobctl.commands import arguments, container_arguments
 from jobctl.connection.session import FORMATS, Session
 from jobctl.errors import EndedBySignal, Misuse
 from jobctl.suggestion import nearest
 
 NAMES_IN_ANNOTATIONS = {
     "typer": typer,
+    "container": container_arguments,
     **{name: each for name, each in vars(arguments).items() if name[0].isupper()},
 }
 """What the annotations of commands name. A command imports these only for the type checker."""
 
+RUNNING = ("run", "submit", "sweep")
+"""The commands with the flags of docker run."""
 _HELP = """Run container jobs on this machine.
 
 Without a command, jobctl lists the active jobs."""
@@ -67,10 +70,41 @@ def run(arguments: Sequence[str], session: Session) -> Any:
     try:
         return root().main(args=list(arguments), prog_name="jobctl", standalone_mode=False, obj=session)
     except TyperException as error:
+        if why := _refused_flag(error, session.command):
+            raise Misuse(why) from None
         name = f"jobctl {session.command}".rstrip()
-        raise Misuse(error.format_message().rstrip("."), hint=f"{name} --help") from None
+        raise _no_option(error, name) or Misuse(
+            error.format_message().rstrip("."), hint=f"{name} --help"
+        ) from None
     except Abort:
         raise KeyboardInterrupt from None
+
+
+def _no_option(error: TyperException, name: str) -> Misuse | None:
+    """Returns the error for an option that the command does not have, with the option that was probably meant; None for another error."""
+    option, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    if option is None or not hasattr(error, "possibilities") or context is None:
+        return None
+    known = [spelled for parameter in context.command.params for spelled in parameter.opts]
+    # All single letters are similar.
+    near = (
+        nearest(option, [each for each in known if each.startswith("--")], ()) if option[:2] == "--" else None
+    )
+    begins = [each for each in known if len(option) > 3 and each.startswith(option)]
+    meant = near or " or ".join(begins)
+    return Misuse(
+        f"{name} has no option {option}", hint=f"did you mean: {meant}" if meant else f"{name} --help"
+    )
+
+
+def _refused_flag(error: TyperException, command: str) -> str | None:
+    """Returns why a job cannot have this flag of docker, None for any other error."""
+    option = getattr(error, "option_name", None)
+    if option is None or command not in RUNNING:
+        return None
+    from jobctl.job.spec.docker_flags import refusal
+
+    return refusal(option)
 
 
 def global_options() -> list[TyperOption]:

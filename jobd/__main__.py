@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jobd.composition.instrument import Instrument
 from jobd.errors import ConfigError
+from jobd.process.closed_streams import open_closed_streams
 from jobd.process.lean_imports import prepare_imports
 from jobd.settings.sources import Sources
 from jobd.settings.variables import VARIABLES
@@ -19,6 +20,7 @@ DESCRIPTION = "Runs container jobs: files in, files out, live logs, the job's ow
 
 def main(arguments: Sequence[str] | None = None, *, instrument: Instrument | None = None) -> None:
     """Runs jobd until SIGTERM or SIGINT. `instrument` is for tests."""
+    open_closed_streams()
     flags = vars(parser().parse_args(arguments))
     file, only_check = flags.pop("config"), flags.pop("check_config")
     given = {name: str(value).lower() if value is True else value for name, value in flags.items() if value}

@@ -27,6 +27,8 @@ CONFIGURATION = ROOT / "docs" / "configuration.md"
 DEPENDENCIES = ROOT / "docs" / "dependencies.md"
 EVENTS = ROOT / "docs" / "events.md"
 METRICS = ROOT / "docs" / "metrics.md"
+MISSPELT = ROOT / "docs" / "cli" / "errors.md"
+"""Shows what jobctl says to a misspelt command."""
 BEGIN, END = "<!-- made from jobd/settings/variables.py: make docs -->", "<!-- end -->"
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -139,6 +141,8 @@ def commands() -> Iterator[str]:
         text = document.read_text()
         for name in {a or b for a, b in _MAKE.findall(text)} - targets:
             yield f"{_name(document)}: there is no `make {name}`"
+        if document == MISSPELT:
+            continue
         for name in set(_JOBCTL.findall(text)) - {*COMMANDS, *ALIASES, HELP}:
             yield f"{_name(document)}: there is no `jobctl {name}`"
 

@@ -8,10 +8,10 @@ Source: docs/architecture.md, "Sidecar and worker".
 import time
 from collections.abc import Callable
 
-from jobd.wire.artifact import Artifact, kind_of
-from sidecar.artifacts.base import Context, Meter, Transferred, handler_of, with_native_paths
+from jobd.wire.artifact import Artifact, JobFiles, kind_of
+from sidecar.artifacts.base import PATHS, Context, Meter, Transferred, handler_of, with_native_paths
 from sidecar.entry import READY_FILE
-from sidecar.errors import ArtifactError
+from sidecar.errors import ArtifactError, Missing
 from sidecar.interrupts import Cancelled, Interrupts, TimeIsUp, WorkerEnd
 from sidecar.plan import Outcome, Plan, failed, outcome_without_run
 from sidecar.reporting.report import Reports, note
@@ -123,6 +123,8 @@ class Run:
         try:
             transferred = self._transfer(artifact)
             outcome = Outcome("success")
+        except Missing as error:
+            outcome = failed(artifact, self._with_held_instead(artifact, str(error)))
         except ArtifactError as error:
             outcome = failed(artifact, str(error))
         except TimeIsUp:
@@ -137,6 +139,15 @@ class Run:
         return handler_of(kind_of(artifact))(
             with_native_paths(artifact), self._context(self._reports.meter(artifact))
         )
+
+    def _with_held_instead(self, artifact: Artifact, why: str) -> str:
+        """Returns the error with what the folder of the missing source holds; unchanged where the source is in no folder of this workspace."""
+        if "source" not in PATHS[kind_of(artifact)] or isinstance(artifact, JobFiles):
+            return why
+        from sidecar.workspace.missing import held_instead  # only here: few artifacts are missing
+
+        held = held_instead(self._workspace, with_native_paths(artifact).source)
+        return f"{why}; {held}" if held else why
 
     def _end(
         self, artifact: Artifact, outcome: Outcome, transferred: Transferred | None = None, seconds: float = 0

@@ -23,3 +23,11 @@ LabelFilter = Annotated[
 Running = Annotated[
     bool, typer.Option("--running", help="Running jobs stand still too, until they are resumed.")
 ]
+DetachKeys = Annotated[
+    str | None,
+    typer.Option(
+        "--detach-keys",
+        metavar="KEYS",
+        help="The keys that leave a terminal; empty: none. [ctrl-p,ctrl-q]",
+    ),
+]

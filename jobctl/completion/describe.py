@@ -38,6 +38,9 @@ OPTION_WORDS = {
     "--callback-events": EVENT_TYPES.replace(",", ""),
     "--retry-on": RETRY_REASONS.replace(",", ""),
     "--gpus": "all",
+    "--network": "none bridge",
+    "--stop-signal": " ".join(SIGNALS),
+    "--user": "me",
 }
 STATUS_WORDS = {"ls": STATUSES, "prune": " ".join(ENDED)}
 

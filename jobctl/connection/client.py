@@ -39,6 +39,8 @@ class Client:
         self._target: Target | None = None
         self._kept: list[_socket.socket] = []
         """Connections for the next requests that can be repeated, usually one."""
+        self.has_unanswered_request = False
+        """True from the begin of a request that changes something until its answer."""
 
     @property
     def target(self) -> Target | None:
@@ -88,7 +90,7 @@ class Client:
         keeps = False
         try:
             if response.status >= 300 and response.status not in also:
-                raise refusal(response.status, read_all(response, LONGEST_ERROR_BYTES))
+                raise self._located(refusal(response.status, read_all(response, LONGEST_ERROR_BYTES)))
             yield response
             keeps = keep and not response.ends_connection
         finally:
@@ -96,6 +98,28 @@ class Client:
                 self._kept.append(connection)
             else:
                 connection.close()
+
+    def _located(self, error: JobctlError) -> JobctlError:
+        """Returns the error; a refused key has the address of the daemon, since each daemon has its own key."""
+        if isinstance(error, NotAllowed) and self._target is not None:
+            error.message = f"jobd at {self._target}: {error.message}"
+            if self._target.key and error.hint == _HINTS[401]:
+                error.hint = f"jobctl sent a key that is not the one of this jobd; {_HINTS[401]}"
+        return error
+
+    def upgrade(
+        self, path: str, query: Query | None, headers: Mapping[str, str]
+    ) -> tuple[_socket.socket, Answer]:
+        """Returns a connection on which jobd has answered 101, and that answer. Raises as `open` does."""
+        connection = self._connect()
+        try:
+            response = self._send(connection, "GET", path, query, None, headers, ANSWER_TIMEOUT_S)
+            if response.status != 101:
+                raise refusal(response.status, read_all(response, LONGEST_ERROR_BYTES))
+            return connection, response
+        except BaseException:
+            connection.close()
+            raise
 
     def _exchange(
         self,
@@ -148,12 +172,15 @@ class Client:
         pairs = "&".join(f"{name}={quoted(value)}" for name, value in _pairs(query or {}))
         address = f"{path}?{pairs}" if pairs else path
         try:
+            self.has_unanswered_request = method != "GET"
             try:
                 http1.send(connection, method, address, sent, body)
             except (BrokenPipeError, ConnectionResetError):
                 if isinstance(body, bytes | None):
                     raise  # during an upload the daemon may have refused it early: read its answer
-            return http1.receive(connection)
+            answer = http1.receive(connection)
+            self.has_unanswered_request = False
+            return answer
         except TimeoutError:
             raise ConnectionLost(f"jobd at {self._target} did not answer within {timeout_s:g} s") from None
         except (http1.BadAnswer, OSError) as error:
@@ -221,29 +248,6 @@ def read_blocks(response: Answer) -> Iterator[bytes]:
         if block is None:
             return
         yield block
-
-
-class Body:
-    """The blocks of an answer's body as a readable file, for tarfile. Raises what the blocks raise."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self._rest = b""
-
-    def read(self, size: int = -1) -> bytes:
-        """Returns the next `size` bytes, fewer only at the end."""
-        parts, have = [self._rest], len(self._rest)
-        while size < 0 or have < size:
-            block = next(self._blocks, b"")
-            if not block:
-                break
-            parts.append(block)
-            have += len(block)
-        data = b"".join(parts)
-        if size < 0:
-            size = len(data)
-        self._rest = data[size:]
-        return data[:size]
 
 
 def refusal(status: int, body: bytes) -> JobctlError:

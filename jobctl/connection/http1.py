@@ -31,7 +31,8 @@ class Answer:
         self.headers = headers
         self.ends_connection = True
         """False once the body is read to its end and the server accepts another request."""
-        self._rest = rest
+        self.rest = rest
+        """What has arrived behind the head."""
         self._socket = connection
 
     def blocks(self) -> Iterator[bytes]:
@@ -56,7 +57,7 @@ class Answer:
         if not (length.isascii() and length.isdecimal()):
             raise BadAnswer("the answer's length is not a number")
         left = int(length)
-        block = self._rest[:left]
+        block = self.rest[:left]
         while left:
             if not block:
                 block = self._socket.recv(min(BLOCK_BYTES, left))
@@ -66,11 +67,11 @@ class Answer:
             yield block
             block = b""
         self.ends_connection = (
-            len(self._rest) > int(length) or "close" in self.headers.get("connection", "").lower()
+            len(self.rest) > int(length) or "close" in self.headers.get("connection", "").lower()
         )
 
     def _until_closed(self) -> Iterator[bytes]:
-        block = self._rest
+        block = self.rest
         while True:
             if block:
                 yield block
@@ -80,7 +81,7 @@ class Answer:
 
     def _chunked(self) -> Iterator[bytes]:
         """Yields one block a read, whatever the number of chunks in it."""
-        data, left, data_ended = self._rest, 0, False
+        data, left, data_ended = self.rest, 0, False
         while True:
             parts: list[bytes] = []
             position = 0
@@ -155,7 +156,7 @@ def send(
 
 
 def receive(connection: _socket.socket) -> Answer:
-    """Returns the answer to the sent request, with its body unread. Skips interim answers (1xx).
+    """Returns the answer to the sent request, with its body unread. Skips interim answers (1xx) but 101, which ends HTTP on the connection.
 
     Raises:
         BadAnswer: the answer is not HTTP/1.1.
@@ -174,7 +175,7 @@ def receive(connection: _socket.socket) -> Answer:
             data += more
         status, headers = _head(data[:end])
         data = data[end + 4 :]
-        if status >= 200:
+        if status >= 200 or status == 101:
             return Answer(status, headers, data, connection)
 
 

@@ -1,5 +1,7 @@
 """The global flags of one call of jobctl, and the client for them. Imports the client only when a command needs one."""
 
+from __future__ import annotations
+
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ class Session:
         self.output: str | None = None
         self.json = False
         self.preset_format = ""
+        self._client: Client | None = None
 
     @property
     def format(self) -> str:
@@ -36,12 +39,18 @@ class Session:
             hint = f"use {supported}" if supported else f"jobctl {self.command} has no output formats"
             raise Misuse(f"jobctl {self.command} cannot print {flag}", hint=hint)
 
-    def client(self) -> "Client":
+    def client(self) -> Client:
         """Returns a client for the daemon that the flags and variables name. Opens no connection yet."""
         from jobctl.connection.client import Client
         from jobctl.connection.config import targets
 
-        return Client(targets(self.host, os.environ))
+        self._client = Client(targets(self.host, os.environ))
+        return self._client
+
+    @property
+    def has_unanswered_request(self) -> bool:
+        """True where a request that changes something was sent and not answered."""
+        return self._client is not None and self._client.has_unanswered_request
 
 
 def session_of(ctx: Any) -> Session:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import signal
 import sys
 import threading  # not in the handler of Ctrl-C, which may run within the first import of this module
-from collections.abc import Callable
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from jobctl.connection.client import Client, job_path
+from jobctl.connection.client import Client
 from jobctl.errors import (
     Conflict,
     ConnectionLost,
@@ -25,10 +23,10 @@ from jobctl.errors import (
 )
 from jobctl.job.outcome import Ended, Interrupted
 from jobctl.job.requests.cancellation import request_cancel
+from jobctl.job.requests.submission import in_doubt
 from jobctl.output import output
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from types import FrameType
 
     from jobctl.transfers.transfer_flags import Transfer
@@ -49,6 +47,7 @@ class RunSignals:
         """How often Ctrl-C was pressed."""
         self.accepted = False
         """True once jobd has accepted the job."""
+        self.follow_command = "jobctl logs -f"
 
     def __enter__(self) -> RunSignals:
         for number in (signal.SIGINT, *_DETACH_SIGNALS):
@@ -85,8 +84,8 @@ class RunSignals:
     def resume_hint(self) -> str:
         """Returns the command that follows the job again, or that shows whether jobd accepted the job."""
         if not self.accepted:
-            return f"jobctl ended while it submitted {self._job_id}; to see whether jobd accepted it: jobctl show {self._job_id}"
-        return f"{self._job_id} keeps running; to follow it again: jobctl logs -f {self._job_id}"
+            return in_doubt(self._job_id)
+        return f"{self._job_id} keeps running; to follow it again: {self.follow_command} {self._job_id}"
 
     def _cancel(self, kill: bool) -> None:
         try:
@@ -114,16 +113,18 @@ def follow_to_end(
         EndedBySignal: the reader of stdout has closed it.
     """
     from jobctl.connection.log_stream import frames
+    from jobctl.output.live.progress_display import ProgressDisplay
     from jobctl.output.printer import Printer
 
     printer = Printer(as_json=as_json, raw=raw, only_stderr=only_stderr)
-    with _progress(client, job_id) as log_has_begun:
+    with ProgressDisplay(client, job_id) as progress:
         try:
             on_break = lambda why: output.note(f"{why}; reconnecting")  # noqa: E731 - one line, used once
             unfinished = printer.prints_unfinished_lines
             for batch in frames(client, job_id, follow=True, unfinished=unfinished, on_break=on_break):
-                log_has_begun()
+                progress.make_room()
                 printer.show(batch)
+                progress.printed(at_line_start=printer.at_line_start)
                 end = batch[-1].end
                 if end is not None:
                     cut = printer.has_gaps and not (only_stderr or sys.stdout.isatty())
@@ -139,23 +140,19 @@ def follow_to_end(
     raise ConnectionLost("the log stream ended before the job ended", hint=signals.resume_hint())
 
 
-def _progress(client: Client, job_id: str) -> AbstractContextManager[Callable[[], None]]:
-    """Shows the progress line on a terminal at stderr. Gives a function that removes the line once the log begins."""
-    if not sys.stderr.isatty():
-        return nullcontext(lambda: None)
-    from jobctl.output.live.progress import Progress
-
-    return Progress(client, job_id)
-
-
-def finish(client: Client, job_id: str, ended: Ended, fetches: tuple[Transfer, ...]) -> Ended:
-    """Fetches the outputs of a completed job, or prints why the job did not complete. Returns the job's end.
+def finish(
+    client: Client, job_id: str, ended: Ended, fetches: tuple[Transfer, ...], *, has_artifacts: bool = False
+) -> Ended:
+    """Fetches the outputs of a completed job, or prints why the job did not complete. Returns the job's end. `has_artifacts`: the sidecar
+    transfers files of the job.
 
     Raises:
         OutputMissing: an output does not exist or cannot be written here; all others were fetched.
     """
     if ended.status != "completed":
-        _print_reason(client, job_id, ended)
+        from jobctl.job.end_note import note_end
+
+        note_end(client, job_id, ended, has_artifacts=has_artifacts)
         if fetches and ended.reason in OUTPUTS_FAILED:
             _fetch_existing(client, job_id, fetches)
         elif fetches:
@@ -219,26 +216,3 @@ def _fetch(client: Client, job_id: str, transfer: Transfer) -> None:
 def after_interrupt(signals: RunSignals, ended: Ended) -> Ended | Interrupted:
     """Returns `Interrupted` after a Ctrl-C, else the job's end."""
     return Interrupted() if signals.presses else ended
-
-
-def _print_reason(client: Client, job_id: str, ended: Ended) -> None:
-    """Prints one line about the job's end. A plain exit code needs no explanation."""
-    if ended.reason in (None, "exit-code") and ended.status == "failed":
-        return
-    import json
-
-    why = ""
-    try:
-        job = json.loads(client.get(job_path(job_id)))
-        why = str(job.get("error") or "")
-        if job.get("cancelledBy"):
-            why = f"by {job['cancelledBy']}" + (f": {job['cancelReason']}" if job.get("cancelReason") else "")
-        earlier = len(job.get("attempts") or []) - 1
-        if earlier > 0:
-            why += f"{', ' if why else ''}after {earlier + 1} attempts"
-    except (JobctlError, ValueError):
-        pass
-    reason = f" ({ended.reason})" if ended.reason and ended.reason != ended.status else ""
-    output.note(
-        f"{job_id} {ended.status}{reason}{': ' + why if why else ''}; for details: jobctl explain {job_id}"
-    )

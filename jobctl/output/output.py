@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import JobctlError
@@ -22,6 +23,8 @@ ANSI_STYLES = {
     "green": "32", "red": "31", "yellow": "33", "cyan": "36", "magenta": "35", "bold red": "1;31", "bold": "1", "dim": "2",
 }  # fmt: skip
 """Styles of single words."""
+
+MOST_NAMED = 10
 
 _CONTROLS = "[\x7f-\x9f\ud800-\udfff]"
 _CONTROL_BYTES = rb"\x7f|\xc2[\x80-\x9f]"
@@ -155,7 +158,9 @@ def error(what: JobctlError, *, as_json: bool) -> None:
         parts = {"error": what.message, "code": what.code, "field": what.field, "hint": what.hint}
         sys.stderr.write(json_text({k: v for k, v in parts.items() if v is not None}) + "\n")
         return
-    where = f"{what.field}: " if what.field and f"{what.field}:" not in what.message else ""
+    # A flag at the beginning names the field already.
+    named = f"{what.field}:" in what.message or what.message.startswith("--")
+    where = f"{what.field}: " if what.field and not named else ""
     note(f"{where}{what.message}")
     if what.hint:
         note(f"  {what.hint}")
@@ -167,6 +172,18 @@ def ids(name: str, done: Sequence[object], format: str) -> None:
         tree({name: list(done)}, format)
     else:
         text("".join(f"{each}\n" for each in done))
+
+
+@contextmanager
+def noting_interrupt(what: str, done: Sequence[object]) -> Iterator[None]:
+    """Inside the block, a Ctrl-C says for which ids the command has done its work."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if done:
+            more = f" and {len(done) - MOST_NAMED} more" if len(done) > MOST_NAMED else ""
+            note(f"{what} before Ctrl-C: {', '.join(map(str, done[:MOST_NAMED]))}{more}", after_key=True)
+        raise
 
 
 def fail(failures: Sequence[JobctlError], *, as_json: bool) -> None:

@@ -48,6 +48,8 @@ class Printer:
         self._plain = not (prefix or times)
         self.has_gaps = False
         """True once a part of the job's output is missing; a note on stderr names the gap."""
+        self.at_line_start = True
+        """False after an unfinished line."""
         self._ahead: dict[str, bytes] = {}
         """The bytes of each stream that were printed before their line arrived."""
         self._filters: dict[str, ByteFilter | None] = {
@@ -150,6 +152,8 @@ class Printer:
 
     def _flush(self, stream: str, parts: list[bytes]) -> list[bytes]:
         if parts:
+            if last := next(filter(None, reversed(parts)), b""):
+                self.at_line_start = last.endswith(b"\n")
             target = sys.stderr.buffer if self._goes_to_stderr(stream) else sys.stdout.buffer
             if (terminal := self._filter_of(stream)) is not None:
                 parts.append(terminal.pause())

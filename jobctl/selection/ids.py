@@ -40,7 +40,7 @@ def find(client: Client, text: str) -> Job:
 def _by_prefix(client: Client, text: str) -> Job:
     matches = _page(client, {"prefix": text, "limit": _MOST_SHOWN + 1})
     if not matches:
-        raise _no_job(text)
+        raise _no_job(client, text)
     # Several jobs may have had one id: the newest counts.
     ids = list(dict.fromkeys(str(job["id"]) for job in matches))
     if len(ids) > 1:
@@ -74,7 +74,7 @@ def find_whole(client: Client, texts: Iterable[str]) -> tuple[list[Job], list[Jo
     def whole(text: str) -> Job:
         job = _exactly(client, text)
         if job is None:
-            raise _no_job(text)
+            raise _no_job(client, text)
         return job
 
     jobs, errors = _each(texts, whole)
@@ -143,7 +143,7 @@ def select_whole_or_sets(
             sets.append(found)
         else:
             _refuse_prefix(client, text)
-            errors.append(_no_job(text))
+            errors.append(_no_job(client, text))
     return jobs, sets, errors
 
 
@@ -181,8 +181,10 @@ def _refuse_prefix(client: Client, text: str) -> None:
         )
 
 
-def _no_job(text: str) -> NotFound:
-    return NotFound(f"no job {text!r}", hint="jobctl ls -a")
+def _no_job(client: Client, text: str) -> NotFound:
+    from jobctl.selection.near_ids import no_job  # only here: most ids name a job
+
+    return no_job(client, text)
 
 
 def _each(texts: Iterable[str], find_one: Callable[[str], T]) -> tuple[list[T], list[JobctlError]]:

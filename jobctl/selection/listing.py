@@ -19,6 +19,8 @@ STATUSES = (*ACTIVE, *TERMINAL, UNREADABLE)
 SHOWN = (*ACTIVE, UNREADABLE)
 """The statuses that are listed without -a: active jobs, and those whose record is damaged."""
 PAGE = 200
+LABELLED = ("id", "uid", "status", "exitCode", "reason", "retriedFrom")
+"""What is kept of a job that a label names; there may be thousands."""
 
 Job = dict[str, Any]
 Query = dict[str, object]
@@ -95,7 +97,7 @@ def each(client: Client, query: Query) -> Iterator[Job]:
 
 
 def labelled(client: Client, labels: list[str], statuses: Iterable[str] = ()) -> list[Job]:
-    """Returns the newest job of each id that has all labels, oldest first, with id, uid, status, exit code and reason only.
+    """Returns the newest job of each id that has all labels, oldest first, with the fields of `LABELLED` only.
 
     Raises:
         NotFound: no job has the labels.
@@ -103,7 +105,7 @@ def labelled(client: Client, labels: list[str], statuses: Iterable[str] = ()) ->
     query: Query = {"label": pairs(labels), "status": ",".join(statuses) or None}
     newest: dict[str, Job] = {}
     for job in each(client, query):
-        kept: Job = {key: job[key] for key in ("id", "uid", "status", "exitCode", "reason") if key in job}
+        kept: Job = {key: job[key] for key in LABELLED if key in job}
         newest.setdefault(str(job["id"]), kept)
     if not newest:
         active = "active " if tuple(statuses) == ACTIVE else ""

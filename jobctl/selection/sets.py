@@ -53,5 +53,7 @@ def the_set(client: Client, set_id: str, *others: object) -> NamedSet:
         raise Misuse("--set needs the id of a set", hint="a variable of the shell may be empty")
     found = find_set(client, set_id)
     if found is None:
-        raise NotFound(f"no set {set_id!r}", hint="jobctl sets lists the sets")
+        from jobctl.selection.near_ids import no_set
+
+        raise no_set(client, set_id)
     return found

@@ -13,6 +13,7 @@ from jobctl.job.outcome import Ended
 from jobctl.output import output
 from jobctl.selection.listing import each
 from jobctl.selection.sets import View, show_set
+from jobctl.sets.outcome import Tally
 from jobctl.sets.pace import Pace, ended_count, has_ended, line, summary
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ MOST_SHOWN = 10
 
 
 class Followed:
-    """The end of a set. `view`: its last numbers; `first`: the first job that did not complete, `Ended("completed", 0)` if all did."""
+    """The end of a set. `view`: its last numbers, those of each job's latest retry; `first`: the first job that did not complete,
+    `Ended("completed", 0)` if all did.
+    """
 
     def __init__(self, view: View, first: Ended) -> None:
         self.view = view
@@ -39,8 +42,14 @@ def follow(client: Client, set_id: str, until: float | None = None, *, quiet: bo
     Raises:
         TimeoutError: `until` has passed. ConnectionLost: jobd could not be reached for a minute. NotFound: the set has no jobs.
     """
-    view = _to_end(client, set_id, until)
-    failed = _unsuccessful(client, set_id) if view.get("completed") != view.get("total") else []
+    while True:
+        view = _to_end(client, set_id, until)
+        tally = Tally()
+        if view.get("completed") != view.get("total"):
+            tally.add(each(client, {"set": set_id}))
+        if not tally.is_active:  # else a retry was submitted meanwhile
+            break
+    failed, view = tally.failed[::-1], tally.of(view)
     if not quiet:
         output.note(f"{set_id}: {summary(view)}")
         for job in failed[:MOST_SHOWN]:
@@ -114,14 +123,6 @@ def fetch_outputs(client: Client, set_id: str) -> None:
             except JobctlError as error:
                 failures.append(error)
     output.fail(failures, as_json=False)
-
-
-def _unsuccessful(client: Client, set_id: str) -> list[View]:
-    """Returns the jobs that failed or were cancelled, oldest first."""
-    query: dict[str, object] = {"set": set_id, "status": "failed,cancelled,unreadable"}
-    kept = ("id", "status", "exitCode", "reason")
-    found = [{name: job[name] for name in kept if name in job} for job in each(client, query)]
-    return found[::-1]
 
 
 def _first(failed: list[View]) -> Ended:

@@ -57,10 +57,12 @@ def line(view: Mapping[str, Any], left_s: float | None) -> str:
 
 
 def summary(view: Mapping[str, Any]) -> str:
-    """Returns how the jobs of a set have ended: `57 completed, 3 failed`."""
+    """Returns how the jobs of a set have ended: `57 completed, 3 failed`; with the `retried` of `outcome.py` also `2 failed before a retry`."""
     parts = [
         f"{view[name]} {name}"
         for name in ("completed", "failed", "cancelled", "unreadable")
         if view.get(name)
     ]
+    if view.get("retried"):
+        parts.append(f"{view['retried']} failed before a retry")
     return ", ".join(parts) or "no jobs"

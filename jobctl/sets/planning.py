@@ -34,6 +34,10 @@ _NUMBERS = frozenset(
         "retries",
         "priority",
         "gpus",
+        "shmSize",
+        "shm-size",
+        "stopTimeoutSeconds",
+        "stop-timeout",
     }
 )
 """The fields of a file that are numbers: a text that is one placeholder becomes a number there."""

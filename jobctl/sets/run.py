@@ -93,6 +93,10 @@ def _run(
     if dry_run:
         _print_jobs(planned, session.format)
         return None
+    if any(job.plan.fetches for job in planned.jobs):
+        from jobctl.transfers.local_outputs import check_folder
+
+        check_folder()
     with raise_on_signals():
         try:
             if most is not None:
@@ -126,11 +130,14 @@ def _submit(client: Client, planned: SetPlan, source: Source) -> None:
 
         def show(accepted: int) -> None:
             nonlocal shown_at
-            if screen is not None and time.monotonic() - shown_at > SHOW_EVERY_S:
-                shown_at = time.monotonic()
-                screen.show(
-                    f"{output.bar(accepted, total)} {planned.id}  {accepted} of {total} jobs submitted"
-                )
+            now = time.monotonic()
+            if now - shown_at <= (SHOW_EVERY_S if screen is not None else following.PLAIN_EVERY_S):
+                return
+            shown_at, text = now, f"{planned.id}  {accepted} of {total} jobs submitted"
+            if screen is not None:
+                screen.show(f"{output.bar(accepted, total)} {text}")
+            else:
+                output.note(text)
 
         submitted = submit_set(client, planned, source, show)
     known = f", {submitted.known} of them before" if submitted.known else ""

@@ -32,7 +32,7 @@ def watch(client: Client, every_s: float) -> None:
     """Shows the jobs until the user quits. Needs a terminal at stdout.
 
     Raises:
-        JobctlError: the daemon does not answer at the beginning, or refuses the requests. EndedBySignal.
+        JobctlError: the daemon does not answer at the beginning, or refuses the requests. EndedBySignal. KeyboardInterrupt.
     """
     screen = JobScreen(client)
     screen.read()  # an error here is an error of the command; later errors are shown
@@ -41,7 +41,7 @@ def watch(client: Client, every_s: float) -> None:
             while (job := _watch_until_log(screen, terminal, every_s)) is not None:
                 show_log(client, str(job["id"]), terminal)
                 screen.refresh()
-    except KeyboardInterrupt:
+    finally:
         sys.stdout.flush()
 
 

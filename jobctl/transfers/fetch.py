@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from jobctl.connection.client import ANSWER_TIMEOUT_S, Body, Client, job_path, read_blocks
+from jobctl.connection.body import Body
+from jobctl.connection.client import ANSWER_TIMEOUT_S, Client, job_path, read_blocks
 from jobctl.connection.http1 import Answer
 from jobctl.errors import ConnectionLost
 from jobctl.output.live.meter import metered
@@ -15,10 +16,15 @@ from jobd.wire.files.filenames import readable, unescape
 
 
 def fetch(
-    client: Client, job_id: str, path: str, place: Stream | Place, max_bytes: int | None = None
+    client: Client,
+    job_id: str,
+    path: str,
+    place: Stream | Place,
+    max_bytes: int | None = None,
+    total_bytes: int | None = None,
 ) -> Extracted | None:
     """Copies the workspace's `path`, escaped as in a spec or with raw bytes, to the local `place`. Returns None for an open file.
-    `max_bytes`: see `extract`.
+    `max_bytes`: see `extract`; `total_bytes`: the size of the tar for the progress line, None where unknown.
 
     Raises:
         NotFound: the job or the path does not exist.
@@ -28,7 +34,7 @@ def fetch(
     name = os.fsdecode(unescape(readable(path)))
     with (
         opened(client, job_id, readable(path)) as response,
-        closing(metered(read_blocks(response), f"fetching {readable(path)}")) as blocks,
+        closing(metered(read_blocks(response), f"fetching {readable(path)}", total_bytes)) as blocks,
     ):
         body = Body(blocks)
         if isinstance(place, Place):

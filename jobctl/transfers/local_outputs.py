@@ -4,6 +4,7 @@ The destinations are in one file a job in `$XDG_STATE_HOME/jobctl/outputs`. jobd
 cannot decide where another user's `wait` writes.
 """
 
+import errno
 import json
 import os
 import re
@@ -54,6 +55,22 @@ def declare_outputs(spec: Tree, fetches: tuple[Transfer, ...], *, keep: bool) ->
 def spec_path(path: str) -> str:
     """Returns a workspace path without its trailing `/`, which concerns only the local side."""
     return path.rstrip("/") or "."
+
+
+def check_folder() -> None:
+    """Checks that destinations can be stored: call this before the submission of a detached job, whose id would be lost by an error
+    after it. Raises: LocalFile.
+    """
+    folder = _folder(os.environ)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise LocalFile(
+            f"jobctl cannot store where the outputs go, in {folder}: {(error.strerror or '').lower()}; no job was submitted",
+            hint="name another folder in XDG_STATE_HOME, or run the job without -d",
+        ) from None
 
 
 def remember(uid: str, fetches: tuple[Transfer, ...], *, fetched: bool = False) -> None:
@@ -107,13 +124,21 @@ def fetch_remembered(client: "Client", job_id: str) -> None:
     uid = str(job.get("uid") or "")
     destinations, fetched = recall(uid)
     if destinations and not fetched and job.get("status") == "completed":
-        fetch_all(client, job_id, destinations)
+        fetch_all(client, job_id, destinations, sizes_of(job))
         remember(uid, destinations, fetched=True)
 
 
-def fetch_all(client: "Client", job_id: str, fetches: tuple[Transfer, ...]) -> list[tuple[str, str]]:
+def sizes_of(job: Mapping[str, Any]) -> dict[str, int]:
+    """Returns the sizes of the tars of a job's kept outputs, by path."""
+    entries = [one for one in job.get("outputs") or [] if isinstance(one, dict) and one.get("bytes")]
+    return {str(one.get("path")): int(one["bytes"]) for one in entries}
+
+
+def fetch_all(
+    client: "Client", job_id: str, fetches: tuple[Transfer, ...], sizes: Mapping[str, int]
+) -> list[tuple[str, str]]:
     """Fetches outputs and prints where each one is. Returns their paths in the workspace and on this machine. Raises as
-    `fetch_remembered` does, after it has fetched all other outputs.
+    `fetch_remembered` does, after it has fetched all other outputs. `sizes`: see `sizes_of`.
     """
     from jobctl.transfers.destination import resolve, shown
     from jobctl.transfers.fetch import fetch
@@ -124,7 +149,8 @@ def fetch_all(client: "Client", job_id: str, fetches: tuple[Transfer, ...]) -> l
     for transfer in fetches:
         try:
             place = resolve(transfer.path, transfer.local)
-            extracted = fetch(client, job_id, spec_path(transfer.path), place)
+            path = spec_path(transfer.path)
+            extracted = fetch(client, job_id, path, place, total_bytes=sizes.get(path))
         except (NotFound, OutputMissing) as error:
             missing.append(transfer.path)
             why = error.message

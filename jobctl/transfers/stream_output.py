@@ -100,7 +100,10 @@ def _opened(path: Path) -> int:
             if error.errno != errno.ENXIO:
                 raise
             if time.monotonic() > give_up:
-                raise LocalFile(f"no program reads from {shown(path)}") from None
+                raise LocalFile(
+                    f"no program reads from {shown(path)}",
+                    hint="start the program that reads it before the job ends",
+                ) from None
         time.sleep(_POLL_S)
 
 

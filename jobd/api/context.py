@@ -18,14 +18,17 @@ from jobd.health.health import HealthCheck
 from jobd.jobs.admission.resubmission import Resubmitter
 from jobd.jobs.admission.submission import Submitter
 from jobd.jobs.groups import GroupService
+from jobd.jobs.interactive.sessions import Sessions
 from jobd.jobs.log.log_view import LogView
+from jobd.jobs.record.parts import Caller
 from jobd.jobs.service import JobService
 from jobd.jobs.sets import SetService
 from jobd.store.tables.delivery_rows import Delivery
 from jobd.store.tables.rows import LogStats
 from jobd.wire.views.daemon import Disk, Version
 
-_PEER_CREDENTIALS = struct.Struct("3i")
+_PEER_CREDENTIALS = struct.Struct("iII")
+"""`struct ucred`: process, user, group."""
 
 
 class StoredData(Protocol):
@@ -47,7 +50,8 @@ class StoredData(Protocol):
 @dataclass(frozen=True, slots=True)
 class Context:
     """The objects that handlers call. `about` makes the response of `GET /v1/version`, `disk` that of `GET /v1/disk`; `openapi` is
-    the document as JSON. `bodies`, `readers` and `copies` are the memory budgets of request bodies, of responses and of file downloads.
+    the document as JSON. `bodies`, `readers`, `copies` and `sessions_budget` are the memory budgets of request bodies, of responses, of file
+    downloads and of attached clients.
     """
 
     submitter: Submitter
@@ -57,6 +61,7 @@ class Context:
     groups: GroupService
     sets: SetService
     logs: LogView
+    sessions: Sessions
     store: StoredData
     feed: Feed
     dispatcher: Dispatcher
@@ -64,6 +69,7 @@ class Context:
     bodies: ByteBudget
     readers: ByteBudget
     copies: ByteBudget
+    sessions_budget: ByteBudget
     upload_dir: Path
     max_upload_bytes: int
     about: Callable[[], Version]
@@ -87,7 +93,18 @@ def is_unix(request: web.Request) -> bool:
 
 
 def caller(request: web.Request) -> str | None:
-    """Returns the user at the other end of the Unix socket: the name, or the uid where there is no name; None over TCP.
+    """Returns the user at the other end of the Unix socket: the name, or the uid where there is no name; None over TCP."""
+    found = credentials(request)
+    if found is None:
+        return None
+    try:
+        return pwd.getpwuid(found.uid).pw_name
+    except KeyError:
+        return str(found.uid)
+
+
+def credentials(request: web.Request) -> Caller | None:
+    """Returns the uid and gid of the process at the other end of the Unix socket, when it connected; None over TCP.
 
     Source: SO_PEERCRED, unix(7).
     """
@@ -95,11 +112,8 @@ def caller(request: web.Request) -> str | None:
     if sock is None or sock.family != socket.AF_UNIX:
         return None
     data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-    uid = _PEER_CREDENTIALS.unpack(data)[1]
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+    _, uid, gid = _PEER_CREDENTIALS.unpack(data)
+    return Caller(uid=uid, gid=gid)
 
 
 def _socket(request: web.Request) -> socket.socket | None:

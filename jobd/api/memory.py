@@ -26,6 +26,12 @@ the client, and as much is in the connection's buffer.
 """
 COPIES_BYTES = 16 * COPY_BYTES
 """The budget of all file downloads together. jobd evicts none of them: a client cannot resume a download."""
+SESSION_BYTES = 1 << 20
+"""The most memory that one attached client needs: 192 KiB in each of its buffers of received, of read and of sent bytes, and one
+message of 256 KiB.
+"""
+SESSIONS_BYTES = 64 * SESSION_BYTES
+"""The budget of all attached clients together, which stay as long as they want."""
 READER_PATIENCE_S = 2.0
 """jobd evicts a client that has read nothing for so long while other clients wait."""
 WAIT_LIMIT_S = 30.0
@@ -91,6 +97,13 @@ async def reserve_body(bodies: ByteBudget, size: int | None) -> AsyncIterator[Re
 async def reserve_copy(copies: ByteBudget) -> AsyncIterator[None]:
     """Reserves memory for a file download. Raises Unavailable."""
     async with _reserve(copies, COPY_BYTES):
+        yield
+
+
+@asynccontextmanager
+async def reserve_session(sessions: ByteBudget) -> AsyncIterator[None]:
+    """Reserves memory for an attached client. Raises Unavailable."""
+    async with _reserve(sessions, SESSION_BYTES):
         yield
 
 

@@ -32,7 +32,12 @@ _LINKED_PATHS: tuple[tuple[type, str, str], ...] = (
 def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
     """Returns the document as builtins, for JSON."""
     routes = list(routes)
-    types = [t for route in routes for t in (route.body, *chain(*route.responses.values())) if t is not None]
+    types = [
+        t
+        for route in routes
+        for t in (route.body, *chain(*route.responses.values()), *route.messages)
+        if t is not None
+    ]
     bodies = {route.body for route in routes if route.body is not None}
     unique = list({id(t): t for t in (*types, Error)}.values())
     schemas, components = msgspec.json.schema_components(unique, ref_template=_REFERENCE)
@@ -127,6 +132,8 @@ def _operation(route: "Route", schema_of: dict[int, Any]) -> dict[str, Any]:
         }
     if route.open:
         operation["security"] = []
+    if route.description:
+        operation["description"] = route.description
     if route.body is not None:
         content: dict[str, Any] = {"application/json": {"schema": schema_of[id(route.body)]}}
         if route.multipart:
@@ -137,7 +144,7 @@ def _operation(route: "Route", schema_of: dict[int, Any]) -> dict[str, Any]:
 
 def _success(route: "Route", status: int, schema_of: dict[int, Any]) -> dict[str, Any]:
     response: dict[str, Any] = {"description": "done"}
-    if status == 204:
+    if status in (101, 204):
         return response
     schemas = [schema_of[id(kind)] for kind in route.responses[status]]
     schema = {"anyOf": schemas} if len(schemas) > 1 else next(iter(schemas), {})

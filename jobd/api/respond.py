@@ -59,11 +59,17 @@ def error_response(error: Exception) -> web.Response:
     """Returns the response for `error`. The response to a bug says nothing of its cause."""
     if isinstance(error, web.HTTPException):
         return _http_error(error)
-    status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+    body, status = error_body(error)
     headers = {"WWW-Authenticate": 'Bearer realm="jobd"'} if status == 401 else {}
     if status in (429, 503):
         headers["Retry-After"] = "1"
-    return json_response(_body(error, status), status, headers)
+    return json_response(body, status, headers)
+
+
+def error_body(error: Exception) -> tuple[Error, int]:
+    """Returns the body and the status for `error`, which is none of aiohttp's."""
+    status = next((status for kind, status in STATUSES if isinstance(error, kind)), 500)
+    return _body(error, status), status
 
 
 def _body(error: Exception, status: int) -> Error:

@@ -23,7 +23,7 @@ class Route:
     """One operation. `body`: the type of its JSON body. `responses`: status -> types of the JSON body, none where there is no such body.
 
     `refusals`: the documented error statuses beside those of every operation (400, 401, 403, 500, 503). `media`: the content
-    types of a success. `response_bytes`: the memory that a long response may need, None where the response is short or its
+    types of a success. `description`: more than the summary says. `messages`: the JSON of a WebSocket, which `description` names. `response_bytes`: the memory that a long response may need, None where the response is short or its
     handler reserves memory itself.
     """
 
@@ -40,3 +40,5 @@ class Route:
     media: tuple[str, ...] = ("application/json",)
     open: bool = False
     response_bytes: int | None = None
+    description: str = ""
+    messages: tuple[type, ...] = ()

@@ -1,6 +1,6 @@
 """The API as one table: paths, handlers, and their descriptions for the OpenAPI document."""
 
-from jobd.api.endpoints import deliveries, groups, internal, jobs, probes, retry, sets, streams
+from jobd.api.endpoints import deliveries, groups, interactive, internal, jobs, probes, retry, sets, streams
 from jobd.api.route import Parameter, Route
 from jobd.wire.job import JobSpec
 from jobd.wire.report import InternalReports
@@ -191,6 +191,7 @@ ROUTES: tuple[Route, ...] = (
         ),
         media=("application/x-ndjson", "text/event-stream"),
     ),
+    *interactive.ROUTES,
     *groups.ROUTES,
     *sets.ROUTES,
     Route(

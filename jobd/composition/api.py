@@ -10,7 +10,7 @@ from jobd.api.access import AccessPolicy
 from jobd.api.context import CONTEXT, Context
 from jobd.api.endpoints.streams import FOLLOWERS, close_followers
 from jobd.api.job_views import JobViews
-from jobd.api.memory import BODIES_BYTES, COPIES_BYTES, memory_budget
+from jobd.api.memory import BODIES_BYTES, COPIES_BYTES, SESSIONS_BYTES, memory_budget
 from jobd.api.middleware import each_request
 from jobd.api.openapi import document
 from jobd.api.routes import ROUTES
@@ -50,6 +50,7 @@ def build_api(
         groups=jobs.groups,
         sets=jobs.sets,
         logs=jobs.logs,
+        sessions=jobs.sessions,
         store=store,
         feed=events.feed,
         dispatcher=events.dispatcher,
@@ -57,6 +58,7 @@ def build_api(
         bodies=ByteBudget(BODIES_BYTES),
         readers=events.readers,
         copies=ByteBudget(COPIES_BYTES),
+        sessions_budget=ByteBudget(SESSIONS_BYTES),
         upload_dir=folder.spool,
         max_upload_bytes=config.max_upload_bytes,
         about=about.version,

@@ -4,7 +4,7 @@ Owns the list of engines (`settings/parse.py` has their names). The code of an e
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from jobd.errors import ConfigError
@@ -33,6 +33,11 @@ def build_engine(config: Config, instance: str, on_call: OnCall) -> Engine:
         ConfigError: the engine's own settings are invalid.
     """
     return ENGINES[config.engine](config, instance, on_call)
+
+
+def engine_remedies(config: Config) -> Mapping[str, Sequence[str]]:
+    """Returns the remedies with the engine's own commands, by problem."""
+    return REMEDIES[config.engine]()
 
 
 def check_engine(config: Config) -> None:
@@ -69,6 +74,13 @@ def _docker(config: Config, instance: str, on_call: OnCall) -> Engine:
         raise ConfigError([f"DOCKER_HOST: {error}"]) from None
 
 
+def _docker_remedies() -> Mapping[str, Sequence[str]]:
+    from jobd.docker.remedies import REMEDIES as DOCKERS
+
+    return DOCKERS
+
+
 ENGINES: Mapping[str, Callable[[Config, str, OnCall], Engine]] = {"docker": _docker}
 CHECKS: Mapping[str, Callable[[], None]] = {"docker": _check_docker}
 """Reads the engine's own settings, as its builder does."""
+REMEDIES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {"docker": _docker_remedies}

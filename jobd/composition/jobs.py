@@ -11,10 +11,15 @@ from jobd.jobs.admission.resubmission import Resubmitter
 from jobd.jobs.admission.submission import SubmissionLimits, Submitter
 from jobd.jobs.change_notifier import ChangeNotifier
 from jobd.jobs.groups import GroupService
+from jobd.jobs.interactive.attachments import Attachments
+from jobd.jobs.interactive.inputs import Inputs
+from jobd.jobs.interactive.sessions import Sessions
 from jobd.jobs.job_files import JobFiles
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
 from jobd.jobs.log.log_view import LogView
+from jobd.jobs.mounts.host_mounts import HostMounts
+from jobd.jobs.port.model import EngineFacts
 from jobd.jobs.port.protocols import EnginePort
 from jobd.jobs.retention.kept_outputs import KeptOutputs
 from jobd.jobs.retention.retention import Retention, RetentionSettings
@@ -50,6 +55,7 @@ class Jobs:
     groups: GroupService
     sets: SetService
     logs: LogView
+    sessions: Sessions
 
 
 def build_jobs(
@@ -73,6 +79,8 @@ def build_jobs(
     outputs = KeptOutputs(folder.outputs, config.kept_outputs_max_bytes)
     live_outputs = LiveOutputs()
     holds = WorkspaceHolds()
+    attachments, inputs = Attachments(clock), Inputs(engine)
+    mounts = HostMounts(_own_paths(config, folder), config.allow_mounts)
     deps = Dependencies(
         engine=engine,
         repository=repository,
@@ -90,12 +98,20 @@ def build_jobs(
         secrets=SecretFiles(folder.secrets),
         outputs=outputs,
         holds=holds,
+        mounts=mounts,
         on_change=observer.changed,
         live_outputs=live_outputs,
         notify=change_notifier.notify,
+        attachments=attachments,
+        inputs=inputs,
     )
     supervisors = Supervisors(deps, store)
-    engine_monitor = EngineMonitor(engine, supervisors, clock, on_facts=queue.take_engine_facts)
+
+    def take_engine_facts(facts: EngineFacts) -> None:
+        queue.take_engine_facts(facts)
+        mounts.take_engine_facts(facts)
+
+    engine_monitor = EngineMonitor(engine, supervisors, clock, on_facts=take_engine_facts)
     groups = GroupService(store, queue, clock, supervisors.wake)
     retention = Retention(
         store,
@@ -134,6 +150,7 @@ def build_jobs(
         groups=groups,
         sets=SetService(store, supervisors),
         logs=LogView(store, change_notifier, service.current, events.readers, live_outputs),
+        sessions=Sessions(store, supervisors, engine, change_notifier, attachments, inputs, service.current),
     )
 
 
@@ -149,6 +166,7 @@ def _submission_limits(config: Config) -> SubmissionLimits:
     return SubmissionLimits(
         config.max_queued_jobs,
         config.allow_cap_add,
+        config.allow_devices,
         Caps(config.max_timeout_s, config.max_memory_mb, config.max_cpus),
     )
 
@@ -157,3 +175,16 @@ def _retention_settings(config: Config) -> RetentionSettings:
     return RetentionSettings(
         config.job_retention_s, config.history_retention_s, config.maintenance_interval_s
     )
+
+
+def _own_paths(config: Config, folder: StateFolder) -> list[str]:
+    """Returns the files of jobd that no job gets."""
+    files = (
+        folder.path,
+        config.socket,
+        config.api_key_file,
+        config.tls_cert_file,
+        config.tls_key_file,
+        config.log_file,
+    )
+    return [str(path.absolute()) for path in files if path is not None]

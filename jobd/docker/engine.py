@@ -18,9 +18,10 @@ from jobd.docker.http.errors import Refusal
 from jobd.docker.http.http_session import HttpSession, Timeouts
 from jobd.docker.http.sdk import registry_auth
 from jobd.docker.http.transport import SMALL_ANSWER, OnCall, Transport
-from jobd.docker.mapping.container_spec import Body
+from jobd.docker.mapping.container_options import Body
 from jobd.docker.mapping.inspection import LONGEST_ID, Inspected, parse_timestamp
 from jobd.docker.mapping.models import (
+    NO_INIT,
     DiskUsage,
     ImageInspected,
     Info,
@@ -46,6 +47,8 @@ class Engine:
         self.timeouts = timeouts or Timeouts()
         self.streams = HttpSession(endpoint, self.timeouts)
         self._transport = Transport(endpoint, self.timeouts, self.streams, on_call)
+        self.has_init = True
+        """Whether the engine has an init for containers, as the last `info` said."""
 
     async def version(self, *, fresh: bool = False) -> Version:
         """Returns the engine's version with the negotiated API version.
@@ -61,7 +64,9 @@ class Engine:
 
     async def info(self) -> Info:
         """Returns the system information. Raises: EngineUnavailable."""
-        return await self._transport.on_loop(await self.path("/info"), Info)
+        info = await self._transport.on_loop(await self.path("/info"), Info)
+        self.has_init = info.init_commit.id != NO_INIT
+        return info
 
     async def inspect_container(self, name: str) -> Inspected | None:
         """Inspects a container by name or id; None if the container does not exist. Raises: EngineUnavailable."""
@@ -231,6 +236,11 @@ class Engine:
             return sdk.inspect_image(name)
 
         return await self._transport.inspected("image-inspect", inspect, ImageInspected)
+
+    async def image_tags(self) -> list[str]:
+        """Returns the names and tags of the local images. Raises: Refusal, ServerError, EngineUnavailable."""
+        listed: Any = await self._transport.in_thread("image-list", lambda client: client.images(), "work")
+        return [str(tag) for one in listed for tag in one.get("RepoTags") or []]
 
     async def remove_image(self, image_id: str) -> None:
         """Removes an unused image. Raises: Refusal (404, 409: in use, or several tags), EngineUnavailable."""

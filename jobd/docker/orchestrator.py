@@ -29,6 +29,8 @@ from jobd.docker.http.errors import Refusal
 from jobd.docker.http.http_session import Timeouts
 from jobd.docker.http.transport import OnCall
 from jobd.docker.images.images import Images
+from jobd.docker.interactive.execs import Execs
+from jobd.docker.interactive.worker_input import WorkerInputs
 from jobd.docker.logs.container_output import ContainerOutput
 from jobd.docker.mapping import inspection, labels
 from jobd.docker.mapping.inspection import Inspected
@@ -37,7 +39,9 @@ from jobd.docker.sandboxes.pool import SandboxPool
 from jobd.docker.sizes import Sizes
 from jobd.jobs.port.errors import StartFailed
 from jobd.jobs.port.hints import Connected, Hint
+from jobd.jobs.port.interactive import ExecutedProcess, ProcessInput
 from jobd.jobs.port.model import (
+    Command,
     ContainerFacts,
     Created,
     DiskUse,
@@ -51,6 +55,7 @@ from jobd.jobs.port.model import (
     StartFate,
     StreamName,
     Usage,
+    WindowSize,
     WorkOrder,
 )
 from jobd.jobs.port.protocols import PreparationProgress
@@ -79,6 +84,8 @@ class DockerOrchestrator:
         self._sizes = Sizes(engine, settings)
         self._exits = ContainerExits(engine, settings.instance, self._own_signals, self._sizes.probe)
         self._output = ContainerOutput(engine, self._ids)
+        self._inputs = WorkerInputs(engine, self._ids)
+        self._execs = Execs(engine, self._ids)
         self._images = Images(engine)
         self._network = Network(engine, settings.instance)
         self._sandboxes = SandboxPool(
@@ -259,6 +266,18 @@ class DockerOrchestrator:
     def output(self, ref: JobRef) -> AbstractAsyncContextManager[AsyncIterator[tuple[StreamName, bytes]]]:
         """Yields what the worker prints from now on; see `port.protocols.WorkerOutput`."""
         return self._output.output(ref)
+
+    def input(self, ref: JobRef) -> AbstractAsyncContextManager[ProcessInput]:
+        """Opens the worker's standard input; see `port.interactive.WorkerInput`."""
+        return self._inputs.open(ref)
+
+    async def resize(self, ref: JobRef, size: WindowSize) -> bool:
+        """Sets the size of the worker's terminal; see `port.interactive.WorkerInput`."""
+        return await self._inputs.resize(ref, size)
+
+    def execute(self, ref: JobRef, command: Command) -> AbstractAsyncContextManager[ExecutedProcess]:
+        """Runs a command beside the worker; see `port.interactive.Executing`."""
+        return self._execs.execute(ref, command)
 
     async def hints(self) -> AsyncGenerator[Hint, None]:
         """Yields hints without end; see `port.protocols.HintStream`."""

@@ -7,9 +7,6 @@ from collections.abc import Mapping, Sequence
 
 REMEDIES: Mapping[str, Sequence[str]] = {
     "engine-unreachable": ("start the engine, for instance: sudo systemctl start docker",),
-    "sidecar-image-missing": (
-        "run make images, or: docker pull {image}; jobs without artifacts need no sidecar",
-    ),
     "image-not-found": (
         "check the name and tag: docker pull {image}",
         "a private registry needs: docker login",

@@ -14,6 +14,16 @@ from jobd.docker.sandboxes import sandbox_spec
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import DiskUse, EngineFacts, JobRef, Usage
 
+_USUAL_PATHS = (
+    "/run/docker.sock",
+    "/run/docker",
+    "/run/containerd",
+    "/run/podman",
+    "/var/lib/docker",
+    "/var/lib/containerd",
+)
+"""Sockets and data of engines, which may have other names than those that jobd uses."""
+
 
 class Sizes:
     """Measures one engine for one instance."""
@@ -47,7 +57,10 @@ class Sizes:
                 "cgroup": f"{info.cgroup_driver} v{info.cgroup_version}",
                 "runtimes": ", ".join(sorted(info.runtimes or {})),
                 "security": ", ".join(info.security_options or []),
+                "init": "yes" if self._engine.has_init else "no",
             },
+            shares_files=self._engine.endpoint.socket_path is not None,
+            own_paths=_own_paths(self._engine.endpoint.socket_path, info.docker_root_dir),
         )
 
     async def usage(self, container_id: str) -> Usage | None:
@@ -89,3 +102,8 @@ class Sizes:
             volumes=len(volumes),
             volume_bytes=sum(max(0, one.usage_data.size) for one in volumes if one.usage_data),
         )
+
+
+def _own_paths(socket_path: str | None, root: str) -> tuple[str, ...]:
+    """Returns the paths with which a container could command the engine, or read the files of other containers."""
+    return (*_USUAL_PATHS, *(path for path in (socket_path, root) if path))

@@ -1,6 +1,7 @@
 """jobd's version and engine, and the disk usage of its jobs."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from jobd.jobs.admission.queue import AdmissionQueue
@@ -30,6 +31,7 @@ class About:
         engine_monitor: EngineMonitor,
         queue: AdmissionQueue,
         outputs: KeptOutputs,
+        remedies: Mapping[str, Sequence[str]],
     ) -> None:
         self._config = config
         self._instance = instance
@@ -39,6 +41,7 @@ class About:
         self._engine_monitor = engine_monitor
         self._queue = queue
         self._outputs = outputs
+        self._remedies = remedies
 
     def version(self) -> Version:
         """Returns the known facts; sends no request."""
@@ -52,6 +55,7 @@ class About:
             state_dir=str(self._folder.path),
             max_concurrent_jobs=self._queue.limit,
             warnings=[self._store.warning] if self._store.warning else [],
+            remedies={problem: list(texts) for problem, texts in self._remedies.items()},
         )
 
     async def disk(self) -> Disk:

@@ -6,6 +6,7 @@ Owns the text that says what a job waits for; `wire/views/job.py` has the models
 from datetime import datetime, timedelta
 
 from jobd.jobs.admission.scheduling.waits import Wait, WaitReason, sentence
+from jobd.jobs.port.model import ImagePull, Progress
 from jobd.jobs.record.parts import ArtifactState, FailedAttempt, OutputState, Started
 from jobd.jobs.record.record import Record
 from jobd.jobs.record.scheduling import Awaited
@@ -20,6 +21,7 @@ from jobd.wire.views.job import (
     JobView,
     LimitsView,
     OutputView,
+    PullView,
     UsageView,
 )
 
@@ -37,13 +39,13 @@ def view_of(
     spec: JobSpec,
     *,
     queue_position: int | None,
-    progress: str | None,
+    progress: Progress | None,
     retention_s: float,
     wait: Wait | None = None,
     pause: Wait | None = None,
     frozen_s: float = 0.0,
 ) -> JobView:
-    """Returns the answer of `GET /v1/jobs/{id}`. `progress` is the latest progress of a pull; `wait`: why a queued job waits; `pause`: the
+    """Returns the answer of `GET /v1/jobs/{id}`. `progress`: how far the preparation is; `wait`: why a queued job waits; `pause`: the
     pause of the group's or of all running jobs; `frozen_s`: for how long the worker was frozen.
     """
     cancel, worker, failure, outputs = record.cancel, record.worker, record.failure, record.outputs
@@ -59,7 +61,8 @@ def view_of(
         reason=failure.reason if failure else None,
         error=failure.error if failure else None,
         exit_code=record.exit_code,
-        waiting_for=_waiting_for(record, queue_position, wait, progress, held),
+        waiting_for=_waiting_for(record, queue_position, wait, progress, held, attach=spec.attach),
+        pull=_pull(record, progress),
         paused=held is not None and _refusal(record) is None,
         paused_seconds=round(frozen_s, 3) if frozen_s else None,
         queue_position=queue_position,
@@ -70,6 +73,10 @@ def view_of(
         image=spec.image,
         image_digest=record.image_digest,
         command=spec.command,
+        user=spec.user,
+        network=spec.network,
+        ports=spec.ports,
+        mounts=spec.mounts,
         meta=spec.meta,
         labels=spec.labels,
         owner=record.owner,
@@ -118,7 +125,13 @@ def _refusal(record: Record) -> str | None:
 
 
 def _waiting_for(
-    record: Record, position: int | None, wait: Wait | None, progress: str | None, held: str | None
+    record: Record,
+    position: int | None,
+    wait: Wait | None,
+    progress: Progress | None,
+    held: str | None,
+    *,
+    attach: bool = False,
 ) -> str | None:
     if record.ended:
         return None
@@ -135,11 +148,24 @@ def _waiting_for(
             obstacle = _ends(record.scheduling.after)
         return f"{obstacle}: number {position} in the queue" if position else obstacle
     if progress:
-        return progress
+        return progress if isinstance(progress, str) else progress.text
     if held is not None and record.phase == "running":
         refusal = _refusal(record)
         return held if refusal is None else f"the command to end, which runs on: {refusal}"
+    if attach and record.phase == "running" and record.worker is None:
+        return "a client to attach, for half a minute at most"
     return _WAITING.get(record.phase)
+
+
+def _pull(record: Record, progress: Progress | None) -> PullView | None:
+    if not isinstance(progress, ImagePull) or record.phase != "pulling":
+        return None
+    return PullView(
+        done_bytes=progress.done_bytes,
+        bytes=progress.total_bytes,
+        layers_done=progress.layers_done,
+        layers=progress.layers,
+    )
 
 
 def _ends(awaited: list[Awaited]) -> str:

@@ -64,6 +64,8 @@ class Config:
     kept_outputs_max_bytes: int
     egress: EgressRule
     allow_cap_add: bool
+    allow_mounts: tuple[str, ...]
+    allow_devices: tuple[str, ...]
     log_level: str
     log_format: str
     log_file: Path | None
@@ -150,6 +152,8 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         kept_outputs_max_bytes=r.integer("KEPT_OUTPUTS_MAX_BYTES", 0, 1 << 50),
         egress=r.read("EGRESS_POLICY", parse_rule, EgressRule()),
         allow_cap_add=r.read("ALLOW_CAP_ADD", parse.flag, False),
+        allow_mounts=r.read("ALLOW_MOUNTS", parse.folders, ()),
+        allow_devices=r.read("ALLOW_DEVICES", parse.devices, ()),
         log_level=r.read("LOG_LEVEL", parse.log_level, "info"),
         log_format=r.read("LOG_FORMAT", parse.log_format, "auto"),
         log_file=r.read("LOG_FILE", lambda text: parse.path(text).absolute() if text else None, None),

@@ -128,6 +128,24 @@ def gpus(text: str) -> tuple[str, ...]:
     return ids
 
 
+def folders(text: str) -> tuple[str, ...]:
+    """Returns the comma-separated folders, which are absolute paths."""
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for folder in found:
+        if not folder.startswith("/") or folder.strip("/") == "":
+            raise ValueError(f"{folder[:80]!r} must be the absolute path of a folder, and not /")
+    return found
+
+
+def devices(text: str) -> tuple[str, ...]:
+    """Returns the comma-separated devices, or folders of devices."""
+    found = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
+    for device in found:
+        if not device.startswith("/dev/") or {"", ".", ".."} & set(device.split("/")[1:]):
+            raise ValueError(f"{device[:80]!r} must be a path below /dev, such as /dev/fuse")
+    return found
+
+
 def extra_hosts(text: str) -> tuple[str, ...]:
     """Returns the comma-separated entries for containers' hosts files."""
     entries = tuple(part.strip() for part in text.split(",") if part.strip())

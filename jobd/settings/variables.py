@@ -147,6 +147,20 @@ VARIABLES: tuple[Variable, ...] = (
         "--allow-cap-add",
         reloads=True,
     ),
+    Variable(
+        "ALLOW_MOUNTS",
+        "",
+        "comma list of folders of this machine that every client may mount, for any user of a container; empty: a caller of the Unix socket"
+        " may mount what the caller may use",
+        "--allow-mounts",
+    ),
+    Variable(
+        "ALLOW_DEVICES",
+        "",
+        "comma list of devices, or folders of devices, that jobs may ask for: /dev/fuse,/dev/dri; empty: none",
+        "--allow-devices",
+        reloads=True,
+    ),
     Variable("LOG_LEVEL", "info", "debug, info, warning or error", "--log-level", reloads=True),
     Variable(
         "LOG_FORMAT",

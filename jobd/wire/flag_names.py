@@ -11,8 +11,18 @@ FLAG_NAMES = {
     "sh": "command",
     "pids-limit": "pids",
     "read-only": "readOnly",
+    "interactive": "stdin",
     "cap-drop": "capDrop",
     "cap-add": "capAdd",
     "retry-on": "retryOn",
+    "stop-signal": "stopSignal",
+    "stop-timeout": "stopTimeoutSeconds",
+    "volume": "mounts",
+    "mount": "mounts",
+    "shm-size": "shmSize",
+    "publish": "ports",
+    "add-host": "extraHosts",
+    "ulimit": "ulimits",
+    "device": "devices",
 }
 """Flag of `jobctl run` -> field of the spec, where their names differ."""

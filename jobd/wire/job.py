@@ -8,6 +8,15 @@ from typing import Literal
 import msgspec
 
 from jobd.wire.artifact import Artifact
+from jobd.wire.container import (
+    DEFAULT_STOP_S,
+    DEFAULT_STOP_SIGNAL,
+    Device,
+    Mount,
+    Port,
+    StopSignal,
+    Ulimit,
+)
 
 DEFAULT_CPU = 1.0
 DEFAULT_MEMORY_MB = 512
@@ -103,6 +112,11 @@ class JobSpec(
     capabilities(7) without `CAP_`; the daemon's settings must allow those in `cap_add`. `secrets`: name -> content of a file in
     /run/secrets; a stored spec has only the names. `priority`: waiting jobs with a higher one start first; the operator may limit how
     many jobs of a `group` run at once. `set`: the name of the set that the job belongs to, empty for none.
+    `stdin`: the worker has a standard input, which a client of the attach endpoint feeds. `tty`: the worker has a terminal. `attach`: the
+    worker starts once such a client is attached, or after a bounded wait.
+    `init`: the command is a child of a small init, so that signals without a handler end the command. `working_dir`: the worker's working
+    directory, empty for the workspace. `tmpfs`: path -> mount options. `shm_size` in MB, 0 for the engine's own. `network`: empty for
+    jobd's own. `extra_hosts`: entries `name:address` of the worker's hosts file.
     """
 
     id: str
@@ -135,6 +149,23 @@ class JobSpec(
     set: str = ""
     after: list[Dependency] = []
     gpus: Gpus = 0
+    stdin: bool = False
+    tty: bool = False
+    attach: bool = False
+    init: bool = True
+    stop_signal: StopSignal = DEFAULT_STOP_SIGNAL
+    stop_timeout_seconds: int = DEFAULT_STOP_S
+    working_dir: str = ""
+    mounts: list[Mount] = []
+    tmpfs: dict[str, str] = {}
+    shm_size: int = 0
+    hostname: str = ""
+    network: str = ""
+    ports: list[Port] = []
+    extra_hosts: list[str] = []
+    dns: list[str] = []
+    ulimits: list[Ulimit] = []
+    devices: list[Device] = []
 
     @property
     def cpu_cores(self) -> float:
@@ -157,11 +188,21 @@ class JobSpec(
         return self.pids or DEFAULT_PIDS
 
     @property
+    def is_interactive(self) -> bool:
+        """Returns whether a client takes part in the run: the job then has one attempt, since nobody keeps what the client sends."""
+        return self.stdin or self.tty or self.attach
+
+    @property
     def needs_sidecar(self) -> bool:
-        """Returns whether the job needs a sidecar: to move files, to write secrets, or to make the workspace of a read-only
-        worker, into whose root file system the engine cannot copy.
+        """Returns whether the job needs a sidecar: to move files, to write secrets, to make the workspace of a read-only worker, into
+        whose root file system the engine cannot copy, or to give its files without its mounts, which the engine would follow links into.
         """
-        return bool(self.artifacts) or self.read_only or bool(self.secrets)
+        return bool(self.artifacts) or self.read_only or bool(self.secrets) or bool(self.mounts)
+
+    @property
+    def has_own_network(self) -> bool:
+        """Returns whether the worker has another network than other jobs, or one that is set up in another way."""
+        return bool(self.network or self.ports or self.extra_hosts or self.dns or self.hostname)
 
     def __repr__(self) -> str:
         return f"JobSpec(id={self.id!r}, image={self.image!r}, ...)"

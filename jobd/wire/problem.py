@@ -13,6 +13,8 @@ _PATH_IN_MESSAGE = re.compile(r"^(?P<text>.*?)(?: - at `(?P<path>\$.*)`)?$", re.
 _UNKNOWN_FIELD = re.compile(r"^Object contains unknown field `(?P<field>.*)`$", re.DOTALL)
 _MISSING_FIELD = re.compile(r"^Object missing required field `(?P<field>.*)`$", re.DOTALL)
 
+_WRONG_WORD = re.compile(r"^Invalid enum value (?P<word>.*)$", re.DOTALL)
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -30,9 +32,17 @@ class InvalidSpec(ValueError):
         self.problems = problems
 
 
-def problem_of(error: msgspec.DecodeError, suggest: Callable[[str], str | None] = lambda _: None) -> Problem:
+def _unknown(field: str) -> str | None:
+    return None
+
+
+def problem_of(
+    error: msgspec.DecodeError,
+    suggest: Callable[[str], str | None] = _unknown,
+    permitted: Callable[[str], str | None] = _unknown,
+) -> Problem:
     """Translates a decoding error: `$.artifacts[0]`, unknown `x` -> the field `artifacts[0].x`. `suggest` returns the known field that
-    an unknown one resembles.
+    an unknown one resembles, `permitted` the values that a field may have.
     """
     match = _PATH_IN_MESSAGE.match(str(error))
     text, path = (match["text"], match["path"] or "$") if match else (str(error), "$")
@@ -53,6 +63,8 @@ def problem_of(error: msgspec.DecodeError, suggest: Callable[[str], str | None] 
         text = (
             "unknown artifact type; use one of download, write, unarchive, upload, read, archive, list, job"
         )
+    if (wrong := _WRONG_WORD.match(text)) and (values := permitted(field)):
+        return Problem(field, f"must be {values}, and {wrong['word']} is not")
     if text.startswith(("JSON is malformed", "Input data was truncated")):
         return Problem("", f"the body is not JSON: {text.removeprefix('JSON is malformed: ')}")
     return Problem(field.replace("[...]", ""), text[:1].lower() + text[1:])

@@ -3,6 +3,7 @@
 from jobctl.job.spec.job_file import LONGEST_BYTES
 from jobctl.main import REASONS
 from jobd.wire.artifact import KINDS
+from jobd.wire.container import Device, Mount, Port, Ulimit
 from jobd.wire.flag_names import FLAG_NAMES
 from jobd.wire.job import Callback, Dependency, JobSpec, Output
 from jobd.wire.validation import limits
@@ -12,14 +13,19 @@ from scripts.manual.words import (
     ARTIFACT_FIELDS,
     CALLBACK_FIELDS,
     DEPENDENCY_FIELDS,
+    DEVICE_FIELDS,
     EARLIER_JOB,
     EXAMPLE,
     GLOBS,
     IN_OUT,
     JOB_FIELDS,
+    MOUNT_FIELDS,
+    MOUNTS,
     OUTPUT_FIELDS,
+    PORT_FIELDS,
     SEVERAL_EXAMPLE,
     SEVERAL_JOBS,
+    ULIMIT_FIELDS,
 )
 
 
@@ -39,12 +45,17 @@ def job_page() -> str:
         "has the unit in FIELDS. jobctl accepts names of flags too: "
         + flags
         + ". A field with names and values may be a list of "
-        "NAME=VALUE, callback may be a URL, entrypoint may be a program, and an entry of after may be ID, ID:any or ID:failed. The API accepts none of these forms."
+        "NAME=VALUE, callback may be a URL, entrypoint may be a program, an entry of after may be ID, ID:any or ID:failed, and entries of mounts, ports, ulimits, "
+        "devices and tmpfs may have the form of the flags; user: me is the caller. The API accepts none of these forms."
     )
     body += section("FIELDS") + struct_fields(JobSpec, JOB_FIELDS)
     body += section("CALLBACK") + struct_fields(Callback, CALLBACK_FIELDS)
     body += section("DEPENDENCIES") + struct_fields(Dependency, DEPENDENCY_FIELDS)
     body += section("OUTPUTS") + struct_fields(Output, OUTPUT_FIELDS)
+    body += section("MOUNTS") + struct_fields(Mount, MOUNT_FIELDS) + "".join(text(each) for each in MOUNTS)
+    body += section("PORTS") + struct_fields(Port, PORT_FIELDS)
+    body += section("LIMITS OF PROCESSES") + struct_fields(Ulimit, ULIMIT_FIELDS)
+    body += section("DEVICES") + struct_fields(Device, DEVICE_FIELDS)
     body += section("ARTIFACTS") + text(
         "An artifact runs before the command unless it depends on job, directly or through others. Paths are relative to the "
         "workspace and never leave it. In a path, \\xHH is a byte that is no UTF-8, and \\\\ is a backslash, as in events; a "

@@ -21,6 +21,8 @@ EXIT_CODES = (
         "6",
         "conflict: the id is in use or matches several jobs, or the job or group is in another state than needed",
     ),
+    ("130", "interrupted with Ctrl-C; listen ends so with its result"),
+    ("141", "the reader of standard output has closed the pipe"),
 )
 RUN_EXIT_CODES = (
     ("120", "the timeout of wait has passed"),

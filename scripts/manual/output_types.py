@@ -8,14 +8,13 @@ from jobd.wire.views.deliveries import DeliveryList
 from jobd.wire.views.job import JobView
 from jobd.wire.views.log import LogEnd
 from jobd.wire.views.queue import GroupView, QueueView
-from jobd.wire.views.sets import SetView
 from scripts.manual.outputs import daemon, events, jobs, queue, views
 
 OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
-    "run": ((jobs.Submitted, views.RunLine, LogEnd, SetView), True),
+    "run": ((jobs.Submitted, views.RunLine, LogEnd, views.SetEnded), True),
     "run -d": ((jobs.Submitted, jobs.SetSubmitted), False),
     "submit": ((jobs.Submitted, jobs.SetSubmitted), False),
-    "sweep": ((SetView,), False),
+    "sweep": ((views.SetEnded,), False),
     "sweep -d": ((jobs.SetSubmitted,), False),
     "sweep --dry-run": ((jobs.SetPlanned,), False),
     "sets": ((views.SetsOfList,), False),
@@ -25,7 +24,7 @@ OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
     "show": ((views.JobsShown,), False),
     "explain": ((views.JobsExplained,), False),
     "logs": ((views.LogLineOf, views.LogEndOf), True),
-    "wait": ((jobs.Waited, SetView), True),
+    "wait": ((jobs.Waited, views.SetEnded), True),
     "bump": ((queue.Bumped,), False),
     "pause": ((QueueView, queue.Paused), False),
     "resume": ((QueueView, queue.Resumed), False),

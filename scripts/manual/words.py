@@ -32,7 +32,55 @@ JOB_FIELDS = {
     "set": f"id of the set that the job belongs to, at most {limits.MAX_GROUP} characters as a group's name; none where it is empty",
     "after": f"earlier jobs that must end before this one starts, at most {limits.MAX_AFTER}; see DEPENDENCIES",
     "gpus": f"number of GPUs that the job holds alone, at most {limits.MAX_GPUS} and those of the daemon's GPU_DEVICES; all for every one",
+    "stdin": "the command has a standard input, which jobctl run -i or jobctl attach feeds; without retries",
+    "tty": "the command has a terminal, whose output is one stream; without retries",
+    "attach": "the command starts once a client is attached, or half a minute after it could have started; jobctl run -i and -t set it",
+    "init": "a small init is process 1 of the container, so that signals without a handler end the command; false: the command is process 1",
+    "stopSignal": "the first signal of a cancel, and of a command whose time is over",
+    "stopTimeoutSeconds": f"seconds between that signal and SIGKILL, 0 to {limits.MAX_STOP_S}; 0 kills at once",
+    "workingDir": "absolute path of the working directory, where that is not the workspace",
+    "mounts": f"files and folders of this machine, at most {limits.MAX_MOUNTS}; see MOUNTS",
+    "tmpfs": f"path: options of a folder in memory, at most {limits.MAX_TMPFS}; options such as size=64m,mode=1777 may be empty; counts as the job's memory",
+    "shmSize": "size of /dev/shm in MB; 0 is the engine's default, 64",
+    "hostname": "host name of the container; default: the engine's",
+    "network": "none; bridge, the engine's own; or the name of a network of the engine, in which containers reach each other; default: a network of jobd without traffic between jobs",
+    "ports": f"ports of the command that are open on this machine, at most {limits.MAX_PORTS}; see PORTS",
+    "extraHosts": f"entries name:address of the hosts file, at most {limits.MAX_EXTRA_HOSTS}; the address host-gateway is this machine",
+    "dns": f"addresses of name servers, at most {limits.MAX_DNS}; default: those of the engine",
+    "ulimits": "limits of the command's processes; see LIMITS OF PROCESSES",
+    "devices": f"devices of this machine, at most {limits.MAX_DEVICES}; refused unless jobd runs with ALLOW_DEVICES; see DEVICES",
     "retryOn": "exit codes and reasons to retry after; empty: any failure before the outputs",
+}
+MOUNT_FIELDS = {
+    "source": "absolute path of a file or folder of the engine's machine, which must exist; jobd resolves links and ..",
+    "target": "absolute path in the container, outside of the workspace and of other mounts",
+    "readOnly": "the command cannot write to it",
+}
+MOUNTS = (
+    (
+        "jobd mounts what the caller may use: over the Unix socket it knows the caller, and checks owner, mode and access list of the source "
+        "for reading (and writing, unless readOnly), and the right to search every folder on the way. The command then runs as the caller: "
+        "user is the caller's uid and gid, and nothing else is accepted, unless the caller is root. Over TCP, and for other users of the container, only folders "
+        "below ALLOW_MOUNTS of the daemon are mounted. jobd checks again before it creates and before it starts the container. jobd's own state folder and "
+        "socket, those of the engine, and folders that contain them, are never mounted."
+    ),
+    "A job with mounts gets no capabilities (capAdd), and files are copied out of its workspace alone.",
+)
+PORT_FIELDS = {
+    "containerPort": "port of the command",
+    "hostPort": f"port of this machine, {limits.MIN_HOST_PORT} to {limits.MAX_PORT}; the job fails to start where it is in use",
+    "hostIp": "address of this machine on which the port is open; 0.0.0.0: on every one",
+    "protocol": "protocol of the port",
+}
+ULIMIT_FIELDS = {
+    "name": "core, cpu, data, fsize, locks, memlock, msgqueue, nofile, nproc, rss, sigpending or stack, as in setrlimit(2)",
+    "soft": "the limit; -1 is none",
+    "hard": "how far the command may raise the limit; -1 is without end",
+}
+DEVICE_FIELDS = {
+    "source": "path of the device on this machine",
+    "target": "path of the device in the container",
+    "permissions": "some of r (read), w (write) and m (mknod)",
 }
 DEPENDENCY_FIELDS = {
     "job": "id of the earlier job; jobd refuses an id without a job",
@@ -93,8 +141,8 @@ IN_OUT = {
 EARLIER_JOB = (
     (
         "An artifact of the type job copies files out of an earlier job's workspace, on the engine. Links are copied as links and never followed; "
-        "a FIFO, socket or device, and a path that does not exist, fail the input. If the earlier job has not ended at the submission, this job waits "
-        "for its completion, as with after; if after names the job too, the condition there counts."
+        "a FIFO, socket or device, and a path that does not exist, fail the input. This job waits for the completion of the earlier job, as with after, "
+        "and is cancelled if that job has ended otherwise; if after names the job too, the condition there counts (ID:any)."
     ),
     (
         "jobd keeps the workspace until this job has ended, longer than JOB_RETENTION if needed, and refuses to remove the earlier job meanwhile. "

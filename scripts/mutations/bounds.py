@@ -85,7 +85,7 @@ MUTATIONS = (
     Mutation(
         "a pull counts any number of layers",
         "jobd/docker/images/pulls.py",
-        " or len(self._layers) < MOST_LAYERS",
+        " or len(known) < MOST_LAYERS",
         " or True",
         "tests/unit/jobd/docker/test_remembered.py::test_the_layers_of_a_pull_are_bounded_in_number",
     ),
@@ -95,5 +95,12 @@ MUTATIONS = (
         "-{CACHE_BYTES // 1024}",
         "-{CACHE_BYTES}",
         "tests/integration/store/sqlite/test_database.py::test_pages_beyond_the_cache_are_not_in_memory",
+    ),
+    Mutation(
+        "the tar of a missing output's folder is read to its end",
+        "jobd/jobs/run/output_collection.py",
+        "                if found.is_over or size >= LISTED_BYTES:",
+        "                if found.is_over:",
+        "tests/e2e/everyday/test_why.py::test_a_large_file_beside_a_missing_output_is_not_read_whole",
     ),
 )

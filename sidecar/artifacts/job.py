@@ -35,7 +35,11 @@ def transfer(artifact: JobFiles, context: Context) -> Transferred:
         try:
             copy.run()
         except Missing:
-            raise Missing(f"{name} has no {shown(artifact.source)!r} in its workspace") from None
+            from sidecar.workspace.missing import held_instead
+
+            held = held_instead(source, artifact.source)
+            words = f"{name} has no {shown(artifact.source)!r} in its workspace"
+            raise Missing(f"{words}; there {held}" if held else words) from None
         except ArtifactError as error:
             raise ArtifactError(f"{name}: {error}{copy.progress()}") from error
         finally:

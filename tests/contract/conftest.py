@@ -73,6 +73,16 @@ class DockerWorld:
         **fields: Any,
     ) -> WorkOrder:
         self.made.add(ref)
+        script = self._script(behaviour)
+        command: str | list[str] = ["/no/such/command"] if behaviour.missing else script
+        fields = {"command": command, "secrets": dict.fromkeys(behaviour.shows, ""), **fields}
+        spec = JobSpec(**{"id": ref.id, "image": self.image, **fields})
+        return WorkOrder(ref, spec, sidecar, files, image_ready, sources=sources or {})
+
+    def command(self, behaviour: Behaviour) -> tuple[str, ...]:
+        return ("no-such-command",) if behaviour.missing else ("sh", "-c", self._script(behaviour))
+
+    def _script(self, behaviour: Behaviour) -> str:
         script = [f"printf %s {shlex.quote(text)} > {path}" for path, text in behaviour.writes.items()]
         script += [f"echo {shlex.quote(line)}" for line in behaviour.lines]
         script += [f"echo {shlex.quote(line)} >&2" for line in behaviour.errors]
@@ -81,11 +91,12 @@ class DockerWorld:
             for name in behaviour.shows
         ]
         script += [f"printf %s {shlex.quote(behaviour.rest)}"]
+        if behaviour.copies:
+            script += ["stty -echo 2>/dev/null", "cat"]  # a terminal would show what is typed
+        if behaviour.shows_size:
+            script += ["trap 'stty size' WINCH", "while :; do sleep 0.05; done"]
         script += ["exec sleep 3600"] if behaviour.stays else [f"exit {behaviour.exit_code}"]
-        command: str | list[str] = ["/no/such/command"] if behaviour.missing else "; ".join(script)
-        fields = {"command": command, "secrets": dict.fromkeys(behaviour.shows, ""), **fields}
-        spec = JobSpec(**{"id": ref.id, "image": self.image, **fields})
-        return WorkOrder(ref, spec, sidecar, files, image_ready, sources=sources or {})
+        return "; ".join(script)
 
     async def interrupt_hints(self) -> None:
         await asyncio.to_thread(self._proxy.cut, r"GET .*/events")
@@ -102,6 +113,8 @@ class DockerWorld:
             await self.kill_from_outside(ref)
         elif cause is EndCause.OUT_OF_MEMORY:
             return engine, await self._out_of_memory(ref)
+        elif cause is EndCause.NOT_EXECUTED:
+            await self._start(engine, self.work(ref, Behaviour(missing=True)))
         else:
             code = 255 if cause is EndCause.UNKNOWN else 3
             await self._start(engine, self.work(ref, Behaviour(exit_code=code)))

@@ -132,8 +132,10 @@ async def test_a_job_that_reuses_an_id_is_not_the_earlier_job(
     assert (await world.orchestrator.observe(other)).worker is not None
 
 
-async def test_a_command_that_does_not_exist(world: Any, ref: JobRef, behave: Any) -> None:
-    await world.orchestrator.prepare(world.work(ref, behave(missing=True)), Progress())
+async def test_a_command_that_does_not_exist_is_not_started_without_an_init(
+    world: Any, ref: JobRef, behave: Any
+) -> None:
+    await world.orchestrator.prepare(world.work(ref, behave(missing=True), init=False), Progress())
     with pytest.raises(StartFailed) as caught:
         await world.orchestrator.start_worker(ref)
     assert caught.value.exit_code == 127
@@ -146,6 +148,22 @@ async def test_a_command_that_does_not_exist(world: Any, ref: JobRef, behave: An
         False,
     )
     assert worker.error
+
+
+@pytest.mark.parametrize("init", [True, False])
+async def test_a_signal_without_a_handler_ends_a_command_under_an_init(
+    world: Any, ref: JobRef, behave: Any, until: Until, init: bool
+) -> None:
+    """Process 1 ignores a signal without a handler: only SIGKILL ends it."""
+    await world.orchestrator.prepare(world.work(ref, behave(stays=True), init=init), Progress())
+    await world.orchestrator.start_worker(ref)
+    await until(ref, lambda seen: seen.worker is not None and seen.worker.state is ContainerState.RUNNING)
+    await world.orchestrator.signal(ref, "worker", "SIGTERM")
+    if not init:
+        await world.orchestrator.signal(ref, "worker", "SIGKILL")
+    worker = (await until(ref, ended)).worker
+    assert worker is not None
+    assert (worker.exit_code, worker.cause) == (143 if init else 137, EndCause.SIGNAL)
 
 
 async def test_a_signal_ends_a_worker(world: Any, ref: JobRef, behave: Any, until: Until) -> None:

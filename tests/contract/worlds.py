@@ -24,7 +24,8 @@ OPTIONAL = frozenset({EndCause.DEADLINE, EndCause.EVICTED, EndCause.NODE_LOST})
 class Behaviour:
     """What the worker does: `writes` files into its workspace, prints `lines`, the secrets in `shows` (or on stderr that one is
     missing) and `rest` without a newline, then ends with `exit_code`; `stays`: runs until a signal kills the worker; `missing`:
-    the command does not exist.
+    the command does not exist. `copies`: copies its input to stdout until the input's end, and then ends. `shows_size`: prints rows and
+    columns at each change of its terminal.
     """
 
     lines: tuple[str, ...] = ()
@@ -35,6 +36,8 @@ class Behaviour:
     exit_code: int = 0
     stays: bool = False
     missing: bool = False
+    copies: bool = False
+    shows_size: bool = False
 
 
 class World(Protocol):
@@ -60,6 +63,10 @@ class World(Protocol):
         **fields: Any,
     ) -> WorkOrder:
         """Returns an order for a job with this behaviour, and further `fields` of its spec; the world cleans up `ref`."""
+        ...
+
+    def command(self, behaviour: Behaviour) -> tuple[str, ...]:
+        """Returns the arguments of a command beside a worker with this behaviour."""
         ...
 
     async def interrupt_hints(self) -> None:
@@ -99,19 +106,30 @@ class FakeWorld:
         sources: Mapping[str, JobRef] | None = None,
         **fields: Any,
     ) -> WorkOrder:
-        self.fake.workers[ref.id] = WorkerScript(
+        self.fake.workers[ref.id] = self._script(behaviour)
+        fields = {"image": self.image, "secrets": dict.fromkeys(behaviour.shows, ""), **fields}
+        spec = JobSpec(id=ref.id, **fields)
+        return WorkOrder(ref, spec, sidecar, files, image_ready, sources=sources or {})
+
+    def command(self, behaviour: Behaviour) -> tuple[str, ...]:
+        name = "no-such-command" if behaviour.missing else f"command-{len(self.fake.commands)}"
+        if not behaviour.missing:
+            self.fake.commands[name] = self._script(behaviour)
+        return (name,)
+
+    def _script(self, behaviour: Behaviour) -> WorkerScript:
+        return WorkerScript(
             lines=behaviour.lines,
             errors=behaviour.errors,
             shows=behaviour.shows,
             rest=behaviour.rest,
             writes={path: text.encode() for path, text in behaviour.writes.items()},
             exit_code=behaviour.exit_code,
-            runs_s=None if behaviour.stays else 0.0,
+            runs_s=None if behaviour.stays or behaviour.copies or behaviour.shows_size else 0.0,
             start_error=(127, "no such command") if behaviour.missing else None,
+            copies=behaviour.copies,
+            shows_size=behaviour.shows_size,
         )
-        fields = {"image": self.image, "secrets": dict.fromkeys(behaviour.shows, ""), **fields}
-        spec = JobSpec(id=ref.id, **fields)
-        return WorkOrder(ref, spec, sidecar, files, image_ready, sources=sources or {})
 
     async def interrupt_hints(self) -> None:
         self.fake.interrupt_hints()
@@ -143,4 +161,5 @@ _CODES: Mapping[EndCause, int | None] = {
     EndCause.SIGNAL: 137,
     EndCause.OUT_OF_MEMORY: 137,
     EndCause.NODE_LOST: None,
+    EndCause.NOT_EXECUTED: 127,
 }

@@ -99,6 +99,7 @@ def test_a_pipeline_hands_files_over_and_a_failed_job_stops_those_behind_it(
     wget = 'wget -q -O raw.csv "$DATA_URL"'
     assert wget in text
     file.write_text(text.replace(wget, f"printf '{data}\\n' > raw.csv"))
+    assert daemon.jobctl("validate", str(file)).stdout == f"{file}: valid\n"
     good = daemon.jobctl("run", "-f", str(file), "--set", job_id)
     assert good.returncode == 0, good.stderr
     report = daemon.jobctl("cp", f"{job_id}-report:monthly.csv", "-")

@@ -22,16 +22,24 @@ def test_the_exit_code_is_that_of_the_command(
     assert view.get("reason") == (None if code == 0 else "exit-code")
 
 
+@pytest.mark.parametrize("init", [True, False])
 def test_a_missing_command_has_the_same_code_in_the_job_its_events_and_its_log(
-    daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str
+    daemon: Daemon, receiver: Receiver, worker_image: str, job_id: str, init: bool
 ) -> None:
+    """The init of a container starts, and then cannot execute the command."""
     path = f"/{job_id}"
     daemon.submit(
-        id=job_id, image=worker_image, command=["no-such-command"], callback={"url": receiver.url(path)}
+        id=job_id,
+        image=worker_image,
+        command=["no-such-command"],
+        init=init,
+        callback={"url": receiver.url(path)},
     )
     assert (daemon.ended(job_id)["exitCode"], daemon.ended(job_id)["reason"]) == (127, "start-failed")
     events = receiver.complete(path)
-    assert [(e["type"], e["data"]["exitCode"]) for e in events] == [(EXIT, 127), (COMPLETE, 127)]
+    assert [(e["type"], e["data"]["exitCode"]) for e in events[-2:]] == [(EXIT, 127), (COMPLETE, 127)]
+    assert "does not exist in the image" in events[-2]["data"]["error"]
+    assert len(events) == (4 if init else 2), "with an init a start, and what the init prints"
     assert daemon.log_lines(job_id)[-1]["end"]["exitCode"] == 127
 
 
@@ -183,7 +191,7 @@ def test_a_job_that_cannot_start_has_a_reason(
     daemon: Daemon, receiver: Receiver, job_id: str, image: str, command: Any, reason: str, code: int
 ) -> None:
     path = f"/{job_id}"
-    spec = {"command": command} if command else {}
+    spec = {"command": command, "init": False} if command else {}
     pull = "never" if reason == "image-not-found" else "missing"
     daemon.submit(id=job_id, image=image, pull=pull, callback={"url": receiver.url(path)}, **spec)
     view = daemon.ended(job_id)

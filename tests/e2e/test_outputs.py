@@ -33,7 +33,9 @@ def test_a_missing_local_output_is_reported_everywhere(
     assert (user / "other").exists(), "what is there is fetched all the same"
     view = daemon.call("GET", f"/v1/jobs/{job_id}").json
     assert (view["status"], view["reason"], view["exitCode"]) == ("failed", "output-failed", 0)
-    assert "has no 'result.txt', 'link' (the output is a link or a special file)" in view["error"]
+    assert (
+        "has no 'result.txt' (the workspace holds link, other), 'link' (the output is a link" in view["error"]
+    )
     assert [(entry["path"], entry["status"]) for entry in view["outputs"]] == [
         ("other", "present"),
         ("result.txt", "missing"),

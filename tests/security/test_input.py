@@ -38,9 +38,10 @@ UPLOADS_REFUSED = {
 
 
 def changed_outside(client: docker.DockerClient, container: str) -> list[str]:
-    """Checks a container's own files: the workspace is a volume."""
+    """Checks a container's own files: the workspace is a volume, and the engine mounts its init."""
     changes = client.containers.get(container).diff() or []
-    return [str(change["Path"]) for change in changes if change["Path"] != "/workspace"]
+    mounted = ("/workspace", "/sbin", "/sbin/docker-init")
+    return [str(change["Path"]) for change in changes if change["Path"] not in mounted]
 
 
 def submitted(daemon: Daemon, spec: dict[str, Any], files: bytes) -> dict[str, Any]:

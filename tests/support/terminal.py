@@ -64,6 +64,15 @@ class Terminal:
         """Writes what a person types."""
         os.write(self._main, keys)
 
+    def resize(self, columns: int, lines: int) -> None:
+        """Gives the terminal another size, as a window manager does."""
+        fcntl.ioctl(self._main, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def hang_up(self) -> None:
+        """Closes the terminal's window under the program."""
+        os.close(self._main)
+        self._main = -1
+
     def end(self) -> int:
         """Reads until the program has ended; returns its exit code."""
         deadline = time.monotonic() + DEADLINE_S
@@ -84,7 +93,8 @@ class Terminal:
             self.process.kill()
             self.process.wait(DEADLINE_S)
         os.close(self._other)
-        os.close(self._main)
+        if self._main >= 0:
+            os.close(self._main)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,8 @@ def paths(
 
 def names(client: Client, job_id: str, folder: str) -> Iterator[str]:
     """Yields names in a folder of a workspace, within `MOST_READ_BYTES` and `LONGEST_S`."""
-    from jobctl.connection.client import Body, read_blocks
+    from jobctl.connection.body import Body
+    from jobctl.connection.client import read_blocks
     from jobctl.transfers.fetch import opened
 
     until = time.monotonic() + LONGEST_S

@@ -19,7 +19,7 @@ from jobctl.errors import JobctlError
 from jobctl.job.outcome import Outcome, ProblemsFound
 from jobctl.output import output
 from jobctl.output.drawing import table
-from jobctl.output.explanation.engine_remedies import filled, of_engine
+from jobctl.output.explanation.engine_remedies import of_engine
 from jobctl.output.table import Table
 from jobctl.units import bytes_text
 
@@ -93,7 +93,7 @@ def examine(session: Session) -> Iterator[Check]:
     engine = version.get("engine") or {}
     if engine:
         yield Check("engine version", True, engine_text(engine))
-    yield from _sidecar(version)
+    yield from about_jobs(version)
     yield from disk(str(version.get("stateDir") or ""), target)
     yield from _kept(client)
 
@@ -179,16 +179,18 @@ def _ready(client: Client, version: dict[str, Any]) -> Iterator[Check]:
         yield Check(str(name), ok, str(state), "" if ok else remedies.get(str(name), "read jobd's log"))
 
 
-def _sidecar(version: dict[str, Any]) -> Iterator[Check]:
+def about_jobs(version: dict[str, Any]) -> Iterator[Check]:
+    """Yields what jobs may use together, and the sidecar's image. A daemon whose engine has not answered yet does not know the first."""
+    engine = version.get("engine") or {}
+    cores, memory, places = engine.get("cpus"), engine.get("memoryBytes"), version.get("maxConcurrentJobs")
+    if cores and memory and places:
+        has = f"{cores} core{'s' * (cores != 1)} and {bytes_text(memory)} of memory"
+        yield Check("machine", True, f"{has} for jobs, at most {places} at once")
     image, present = version.get("sidecarImage"), version.get("sidecarImagePresent")
-    if not image:
-        return
-    if present is None:
-        yield Check("sidecar image", True, f"{image} (not checked yet)")
-    else:
-        helps = of_engine(version, "sidecar-image-missing") or ("jobs without artifacts do not need it",)
-        remedy = "" if present else "; ".join(filled(each, {"image": image}) for each in helps)
-        yield Check("sidecar image", bool(present), str(image) if present else f"{image} is missing", remedy)
+    if image:
+        later = ", which jobd builds or pulls for the first job that needs it"
+        note = " (not checked yet)" if present is None else "" if present else later
+        yield Check("sidecar image", True, f"{image}{note}")
 
 
 def _kept(client: Client) -> Iterator[Check]:

@@ -84,8 +84,8 @@ def listen(
             f"cannot listen on {bind} port {port}: {why}", hint="--port 0 uses a free port"
         ) from None
     with receiver:
-        output.note(f"listening; use --callback {_url(bind, receiver.server_address[1])}")
         try:
+            output.note(f"listening; use --callback {_url(bind, receiver.server_address[1])}")
             receiver.serve()
         except KeyboardInterrupt:
             output.note(handler.summary(), after_key=True)

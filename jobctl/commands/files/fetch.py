@@ -42,7 +42,7 @@ def fetch(
     Each output goes to its destination in --out, relative to the directory of the submission, or into DIRECTORY under its own name.
     jobctl wait and jobctl logs -f fetch outputs too, once.
     """
-    from jobctl.transfers.local_outputs import fetch_all, recall
+    from jobctl.transfers.local_outputs import fetch_all, recall, sizes_of
     from jobctl.transfers.transfer_flags import Transfer
 
     session = session_of(ctx)
@@ -78,7 +78,7 @@ def fetch(
                 f"jobctl on this machine has no destinations for the outputs of {job_id}",
                 hint=f"name a folder: jobctl fetch {job_id} DIRECTORY",
             )
-    fetched = fetch_all(client, job_id, outputs_here)
+    fetched = fetch_all(client, job_id, outputs_here, sizes_of(record))
     if session.format:
         outputs_of = [{"path": path, "target": target} for path, target in fetched]
         output.tree({"id": job_id, "outputs": outputs_of}, session.format)

@@ -43,11 +43,19 @@ def cancel(
     ] = None,
     grace: Annotated[
         str | None,
-        typer.Option("--grace", metavar="DURATION", help="Time between the signal and SIGKILL. [10s]"),
+        typer.Option(
+            "--grace",
+            metavar="DURATION",
+            help="Time between the signal and SIGKILL. [the job's --stop-timeout, 10s]",
+        ),
     ] = None,
     signal: Annotated[
         str | None,
-        typer.Option("--signal", metavar="NAME", help=f"The first signal: {', '.join(SIGNALS)}. [TERM]"),
+        typer.Option(
+            "--signal",
+            metavar="NAME",
+            help=f"The first signal: {', '.join(SIGNALS)}. [the job's --stop-signal, TERM]",
+        ),
     ] = None,
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="A reason, which jobd stores with the job.")
@@ -75,15 +83,16 @@ def cancel(
             if count
             else f"all jobs of {one.id} have already ended"
         )
-    for job in jobs:
-        try:
-            if job["status"] in TERMINAL:
-                output.note(f"{job['id']} has already ended: {job['status']}")
-                continue
-            request_cancel(client, job["id"], why=reason, signal_name=signal_name, grace_s=grace_s)
-            done.append(job["id"])
-        except JobctlError as error:
-            failures.append(error)
+    with output.noting_interrupt("cancelling", done):
+        for job in jobs:
+            try:
+                if job["status"] in TERMINAL:
+                    output.note(f"{job['id']} has already ended: {job['status']}")
+                    continue
+                request_cancel(client, job["id"], why=reason, signal_name=signal_name, grace_s=grace_s)
+                done.append(job["id"])
+            except JobctlError as error:
+                failures.append(error)
     output.ids("cancelling", done, session.format)
     output.fail(failures, as_json=session.format == "json")
 

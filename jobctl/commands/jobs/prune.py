@@ -68,7 +68,11 @@ def prune(
     quiet = session.format in ("json", "yaml", "name")
     if chosen and not dry_run and not force:
         _ask(chosen)
-    done = [str(job["id"]) for job in chosen if dry_run or _remove(client, job)]
+    done: list[str] = []
+    with output.noting_interrupt("removed", done):
+        for job in chosen:
+            if dry_run or _remove(client, job):
+                done.append(str(job["id"]))  # noqa: PERF401 - Ctrl-C leaves a part
     if session.format in ("json", "yaml"):
         output.tree({"dryRun": dry_run, "removed": done}, session.format)
     else:

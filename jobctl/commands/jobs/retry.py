@@ -125,23 +125,27 @@ def retry(
     else:
         jobs, failures = find_each(client, ids or ())
     done: list[Job] = []
-    for job in sorted(
+    retries: list[str] = []
+    jobs = sorted(
         jobs, key=lambda each: str(each.get("uid") or "")
-    ):  # a dependency is older than its dependents
-        try:
-            _check_outputs(job, fetches)
-            dependencies = given_after
-            if dependencies is None and not only_outputs:
-                dependencies = renamed_after(job, new_ids)
-            sources = {} if only_outputs else renamed_sources(job, new_ids)
-            again = Retry(name, given_secrets, dependencies, entries, only_outputs, sources)
-            answer = resubmit(client, str(job["id"]), again)
-            new_ids[str(job["id"])] = str(answer["id"])
-            done.append({key: answer[key] for key in ("id", "uid", "status") if key in answer})
-            done[-1]["retriedFrom"] = job["id"]
-            _remember(job, answer, fetches)
-        except JobctlError as error:
-            failures.append(error)
+    )  # a dependency is older than its dependents
+    with output.noting_interrupt("retried as", retries):
+        for job in jobs:
+            try:
+                _check_outputs(job, fetches)
+                dependencies = given_after
+                if dependencies is None and not only_outputs:
+                    dependencies = renamed_after(job, new_ids)
+                sources = {} if only_outputs else renamed_sources(job, new_ids)
+                again = Retry(name, given_secrets, dependencies, entries, only_outputs, sources)
+                answer = resubmit(client, str(job["id"]), again)
+                new_ids[str(job["id"])] = str(answer["id"])
+                retries.append(str(answer["id"]))
+                done.append({key: answer[key] for key in ("id", "uid", "status") if key in answer})
+                done[-1]["retriedFrom"] = job["id"]
+                _remember(job, answer, fetches)
+            except JobctlError as error:
+                failures.append(error)
     if session.format in ("json", "yaml"):
         output.tree({"jobs": done}, session.format)
     else:

@@ -37,16 +37,17 @@ def rm(
     client = session.client()
     jobs, failures = find_whole(client, ids)
     done: list[str] = []
-    for job in jobs:
-        try:
-            if job["status"] in ACTIVE and not force:
-                raise Conflict(
-                    f"{job['id']} is active",
-                    hint=f"use jobctl cancel {job['id']}, or jobctl rm -f {job['id']}",
-                )
-            client.call("DELETE", job_path(job["id"]))
-            done.append(job["id"])
-        except JobctlError as error:
-            failures.append(error)
+    with output.noting_interrupt("removed", done):
+        for job in jobs:
+            try:
+                if job["status"] in ACTIVE and not force:
+                    raise Conflict(
+                        f"{job['id']} is active",
+                        hint=f"use jobctl cancel {job['id']}, or jobctl rm -f {job['id']}",
+                    )
+                client.call("DELETE", job_path(job["id"]))
+                done.append(job["id"])
+            except JobctlError as error:
+                failures.append(error)
     output.ids("removed", done, session.format)
     output.fail(failures, as_json=session.format == "json")

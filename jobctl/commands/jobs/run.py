@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from jobctl.connection.session import session_of
+from jobctl.errors import Misuse
 from jobctl.job.outcome import Outcome
 from jobctl.job.spec.given_flags import flags_of
 
 if TYPE_CHECKING:
     import typer
+
+    from jobctl.commands import container_arguments as container
+    from jobctl.commands.arguments import DetachKeys
 
 SETTINGS = {"allow_interspersed_args": False}
 FORMATS = ("json", "yaml", "name")
@@ -20,6 +24,8 @@ EXAMPLES = """
   jobctl run --retries 3 --retry-on 75,timeout fetcher:1
   jobctl run --after @last report:1
   jobctl run --in data=job:train-1/results report:1
+  cat words.txt | jobctl run -i busybox sort
+  jobctl run -it busybox sh
   id=$(jobctl run -d -m 2g --timeout 2h trainer:1 python train.py)
 
 Put flags before IMAGE; all words after IMAGE are the command.
@@ -64,6 +70,19 @@ def run(
         ),
     ] = None,
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Print the id and do not wait.")] = False,
+    interactive: Annotated[
+        bool,
+        typer.Option("-i", "--interactive", help="Feed jobctl's standard input to the command, and its end."),
+    ] = False,
+    tty: Annotated[
+        bool,
+        typer.Option(
+            "-t",
+            "--tty",
+            help="Give the command a terminal; with -i, jobctl's own. ctrl-p ctrl-q leave the job running.",
+        ),
+    ] = False,
+    detach_keys: DetachKeys = None,
     shell: Annotated[
         str | None,
         typer.Option("--sh", metavar="LINE", help="A shell line, which /bin/sh -c runs instead of COMMAND."),
@@ -213,7 +232,10 @@ def run(
         bool, typer.Option("--callback-batch", help="Send the waiting events as one array.")
     ] = False,
     user: Annotated[
-        str | None, typer.Option("--user", metavar="UID[:GID]", help="The user of the command. [the image's]")
+        str | None,
+        typer.Option(
+            "-u", "--user", metavar="UID[:GID]", help="The user of the command; me is you. [the image's]"
+        ),
     ] = None,
     pull: Annotated[
         Literal["missing", "always", "never"] | None,
@@ -225,21 +247,27 @@ def run(
             "--entrypoint", metavar="PROGRAM", help="Run PROGRAM instead of the image's entrypoint."
         ),
     ] = None,
-    platform: Annotated[
-        str | None, typer.Option("--platform", metavar="OS/ARCH", help="The image's platform.")
-    ] = None,
-    runtime: Annotated[
-        str | None, typer.Option("--runtime", metavar="NAME", help="The engine's runtime.")
-    ] = None,
-    read_only: Annotated[
-        bool, typer.Option("--read-only", help="Make everything but the workspace and /tmp read-only.")
-    ] = False,
-    cap_drop: Annotated[
-        Texts, typer.Option("--cap-drop", metavar="NAME", help="Drop a capability; ALL drops all.")
-    ] = None,
-    cap_add: Annotated[
-        Texts, typer.Option("--cap-add", metavar="NAME", help="Add a capability, where the daemon allows it.")
-    ] = None,
+    platform: container.Platform = None,
+    runtime: container.Runtime = None,
+    read_only: container.ReadOnly = False,
+    cap_drop: container.CapDrop = None,
+    cap_add: container.CapAdd = None,
+    init: container.Init = False,
+    no_init: container.NoInit = False,
+    rm: container.Rm = False,
+    stop_signal: container.StopSignal = None,
+    stop_timeout: container.StopTimeout = None,
+    volume: container.Volume = None,
+    mount: container.Mount = None,
+    tmpfs: container.Tmpfs = None,
+    shm_size: container.ShmSize = None,
+    hostname: container.Hostname = None,
+    network: container.Network = None,
+    publish: container.Publish = None,
+    add_host: container.AddHost = None,
+    dns: container.Dns = None,
+    ulimit: container.Ulimit = None,
+    device: container.Device = None,
     raw: Annotated[
         bool,
         typer.Option("--raw", help="Print the job's control sequences also on a terminal."),
@@ -251,6 +279,10 @@ def run(
     from jobctl.job.run import run_attached, run_detached
 
     flags, session, source = flags_of(given), session_of(ctx), source_of(file)
+    if (interactive or tty) and source.has_several:
+        raise Misuse("-i and -t take one job", hint="-f names a file with several jobs")
+    if interactive and file == "-":
+        raise Misuse("-f - reads the job file from standard input, which -i feeds to the command")
     if source.has_several:
         from jobctl.sets.run import run_document
 
@@ -263,4 +295,4 @@ def run(
     if detach:
         run_detached(session, plan, source)
         return None
-    return run_attached(session, plan, source, raw=raw)
+    return run_attached(session, plan, source, raw=raw, detach_keys=detach_keys)

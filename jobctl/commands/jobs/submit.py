@@ -11,7 +11,7 @@ EXAMPLES = """
   jobctl submit -f job.yaml --label run=nightly --retries 2
   jobctl logs -f "$(jobctl submit -f job.yaml)"
 """
-LEFT_OUT = ("detach", "raw")
+LEFT_OUT = ("detach", "raw", "detach_keys")
 """Flags of `run` for an attached run."""
 
 

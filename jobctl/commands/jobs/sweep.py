@@ -28,7 +28,7 @@ EXAMPLES = """
 The jobs have the ids SET-1, SET-2, ...: the same command with the same --set submits only what is missing.
 Ctrl-C ends only jobctl; the jobs keep running. Exit code: that of the first job that failed, else 121 if jobs were cancelled.
 """
-LEFT_OUT = ("name", "raw")
+LEFT_OUT = ("name", "raw", "interactive", "tty", "detach_keys")
 """Flags of `run` for one job."""
 
 Texts = list[str] | None

@@ -17,10 +17,13 @@ from jobctl.selection.listing import TERMINAL
 from jobctl.units import seconds_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import typer
 
     from jobctl.commands.arguments import Label, OptionalIds
     from jobctl.connection.client import Client
+    from jobctl.output.live.progress_display import ProgressDisplay
 
 FORMATS = ("json", "name")
 EXAMPLES = """
@@ -32,8 +35,8 @@ EXAMPLES = """
 
 \b
 With several ids the exit code is that of the first job that did not succeed, in the given order (with a label, oldest first); with
---any, that of the first job to end. For a set: that of its first job that failed, else 121 if jobs were cancelled. 120: the timeout
-has passed.
+--any, that of the first job to end. For a set: that of its first job that failed, else 121 if jobs were cancelled. A job that was
+retried (jobctl retry) counts no more; its retry does. 120: the timeout has passed.
 """
 MOST_JOBS = 256
 
@@ -70,6 +73,11 @@ def wait(
         from jobctl.sets.waiting import wait_for_sets
 
         return wait_for_sets(client, [one.id for one in sets], until, session.format)
+    if label:
+        from jobctl.selection.failed import retries_of
+
+        anew = retries_of(found[::-1])  # the retry of a job counts, as in a set
+        found = [job for job in found if job["id"] not in anew]
     jobs = {str(job["id"]): job for job in found}
     ended = {
         job_id: Ended(job["status"], job.get("exitCode"), job.get("reason"))
@@ -81,28 +89,59 @@ def wait(
         raise Misuse(f"jobctl can wait for at most {MOST_JOBS} jobs at once")
     for job_id, end in ended.items():
         _print_end(job_id, end, session.format)
-    if any_ and ended:
-        first, end = next(iter(ended.items()))
-        _fetch(client, first, end)
-        return end
     try:
-        for job_id, end in _ends(client, open_ids, until):
-            ended[job_id] = end
-            _print_end(job_id, end, session.format)
-            if any_:
-                _fetch(client, job_id, end)
-                return end
+        if open_ids and not (any_ and ended):
+            _wait_for(client, jobs, ended, until, session.format, any_=any_)
     except TimeoutError:
         active = ", ".join(job_id for job_id in open_ids if job_id not in ended)
         output.note(f"stopped waiting after {timeout}; still active: {active}")
         return WaitTimedOut()
     except KeyboardInterrupt:
         raise EndedBySignal(2, f"to continue: jobctl wait {' '.join(open_ids)}") from None
+    if any_:
+        first, end = next(iter(ended.items()))
+        _fetch(client, first, end)
+        return end
     for job_id, end in ended.items():
         _fetch(client, job_id, end)
     return next(
         (end for job_id in jobs if (end := ended[job_id]).status != "completed"), Ended("completed", 0)
     )
+
+
+def _wait_for(
+    client: Client,
+    jobs: Mapping[str, object],
+    ended: dict[str, Ended],
+    until: float | None,
+    format: str,
+    *,
+    any_: bool,
+) -> None:
+    """Adds the jobs that end to `ended`, and prints them; returns after the last one, or with `any_` after the first one.
+
+    Raises:
+        TimeoutError: `until` has passed. KeyboardInterrupt.
+    """
+    from jobctl.output.live.progress_display import ProgressDisplay
+
+    open_ids = [job_id for job_id in jobs if job_id not in ended]
+    with ProgressDisplay(client, open_ids[0], shows_running=True) as progress:
+        _show_next(progress, jobs, ended)
+        for job_id, end in _Ends(client, open_ids, until):
+            ended[job_id] = end
+            progress.make_room()
+            _print_end(job_id, end, format)
+            if any_:
+                return
+            _show_next(progress, jobs, ended)
+
+
+def _show_next(display: ProgressDisplay, jobs: Mapping[str, object], ended: Mapping[str, Ended]) -> None:
+    """Shows the first of the jobs that have not ended."""
+    following = next((job_id for job_id in jobs if job_id not in ended), None)
+    if following is not None:
+        display.about(following, f"{len(ended)} of {len(jobs)} ended; " if len(jobs) > 1 else "")
 
 
 def _fetch(client: Client, job_id: str, end: Ended) -> None:
@@ -111,10 +150,6 @@ def _fetch(client: Client, job_id: str, end: Ended) -> None:
         from jobctl.transfers.local_outputs import fetch_remembered
 
         fetch_remembered(client, job_id)
-
-
-def _ends(client: Client, job_ids: list[str], until: float | None) -> list[tuple[str, Ended]] | _Ends:
-    return _Ends(client, job_ids, until) if job_ids else []
 
 
 class _Ends:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from jobctl.commands.arguments import Label, OptionalIds
     from jobctl.connection.client import Client
+    from jobctl.output.live.progress_display import ProgressDisplay
     from jobctl.output.printer import Printer
 
 FORMATS = ("json",)
@@ -106,6 +108,8 @@ def logs(
     try:
         if several and follow:
             _follow_all(client, printers, tail, stream)
+        elif follow and sys.stdout.isatty():
+            _follow_with_progress(client, names[0], printers[names[0]], tail, stream)
         else:
             for name, printer in printers.items():
                 _print_log(client, name, printer, follow, tail, stream, nullcontext())
@@ -127,6 +131,7 @@ def _print_log(
     tail: int | None,
     stream: str | None,
     lock: AbstractContextManager[object],
+    progress: ProgressDisplay | None = None,
 ) -> None:
     from jobctl.connection.log_stream import frames
 
@@ -138,7 +143,21 @@ def _print_log(
         client, job_id, follow=follow, tail=tail, stream=stream, unfinished=unfinished, on_break=on_break
     ):
         with lock:
+            if progress is not None:
+                progress.make_room()
             printer.show(batch)
+            if progress is not None:
+                progress.printed(at_line_start=printer.at_line_start)
+
+
+def _follow_with_progress(
+    client: Client, job_id: str, printer: Printer, tail: int | None, stream: str | None
+) -> None:
+    """Follows one job on a terminal. Before the log begins, and after the command has ended, a line says what the job waits for."""
+    from jobctl.output.live.progress_display import ProgressDisplay
+
+    with ProgressDisplay(client, job_id) as progress:
+        _print_log(client, job_id, printer, True, tail, stream, nullcontext(), progress)
 
 
 def _follow_all(client: Client, printers: dict[str, Printer], tail: int | None, stream: str | None) -> None:

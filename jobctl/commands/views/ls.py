@@ -171,15 +171,12 @@ def _watch(client: Client, listed: Callable[[], Pages], style: str) -> None:
         shape = table_of(jobs, wide=style == "wide")
         return shape, [row(job, now, shape) for job in jobs]
 
-    try:
-        if can_animate() and style in ("", "table", "wide"):
-            from jobctl.output.live.live_table import watch_table
+    if can_animate() and style in ("", "table", "wide"):
+        from jobctl.output.live.live_table import watch_table
 
-            watch_table(contents, WATCH_EVERY_S)
-        else:
-            _watch_plainly(client, listed, style)
-    except KeyboardInterrupt:
-        return
+        watch_table(contents, WATCH_EVERY_S)
+    else:
+        _watch_plainly(client, listed, style)
 
 
 def _watch_plainly(client: Client, listed: Callable[[], Pages], style: str) -> None:

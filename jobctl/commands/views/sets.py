@@ -47,15 +47,25 @@ def sets(
     session = session_of(ctx)
     if quiet and session.format not in ("", "name"):
         raise Misuse(f"-q and -o {session.format} contradict each other", hint="give only one of them")
-    found = _sets(session.client(), limit)
+    pages = _pages(session.client(), limit)
     style = "name" if quiet else session.format
+    count, more = 0, False
+
+    def found() -> Iterator[Set]:
+        nonlocal count, more
+        for page, more in pages:  # noqa: B007 - the last one counts
+            count += len(page)
+            yield from page
+
     if style == "name":
-        for one in found:
+        for one in found():
             output.text(f"{one['id']}\n")
     elif style in ("json", "yaml"):
-        output.tree_of_list("sets", found, style)
+        output.tree_of_list("sets", found(), style, lambda: {"more": more})
     else:
-        _show(list(found))
+        _show(list(found()))
+    if more:
+        output.note(f"only the {count} newest sets are shown; --limit 0 shows all")
 
 
 def _show(found: list[Set]) -> None:
@@ -77,13 +87,14 @@ def _row(one: Set, now: datetime) -> list[str]:
     return [str(one["id"]), *(str(one.get(name) or 0) for name in names), age(one.get("createdAt"), now)]
 
 
-def _sets(client: Client, limit: int) -> Iterator[Set]:
+def _pages(client: Client, limit: int) -> Iterator[tuple[list[Set], bool]]:
+    """Yields the sets page by page, newest first, at most `limit` (0: all), each page with whether the daemon has more."""
     count, cursor = 0, None
     while True:
         size = min(PAGE, limit - count) if limit else PAGE
         page = json.loads(client.get("/v1/sets", {"limit": size, "cursor": cursor}))
-        yield from page["sets"]
         count += len(page["sets"])
         cursor = page.get("next")
+        yield page["sets"], bool(cursor)
         if not cursor or (limit and count >= limit):
             return

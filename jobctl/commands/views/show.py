@@ -71,6 +71,10 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Digest", job.get("imageDigest")),
         ("Retried from", job.get("retriedFrom")),
         ("Command", " ".join(map(str, command)) if isinstance(command, list) else command),
+        ("User", job.get("user")),
+        ("Network", job.get("network")),
+        ("Ports", "\n".join(map(_port, job.get("ports") or []))),
+        ("Mounts", "\n".join(map(_mount, job.get("mounts") or []))),
         ("Owner", job.get("owner")),
         ("Labels", output.labels(job["labels"]) if job.get("labels") else None),
         ("Meta", output.labels(job["meta"]) if job.get("meta") else None),
@@ -94,11 +98,24 @@ def _limits(limits: dict[str, Any] | None) -> str | None:
     if not limits:
         return None
     seconds = short_duration(float(limits.get("timeoutSeconds", 0)))
-    gpus = limits.get("gpus")
+    cores, gpus = float(limits.get("cpu", 0)), limits.get("gpus")
     return (
-        f"{limits.get('cpu'):g} cores, {limits.get('memory')} MiB, {limits.get('pids')} processes, {seconds}"
+        f"{cores:g} core{'s' * (cores != 1)}, {limits.get('memory')} MiB, {limits.get('pids')} processes, {seconds}"
         + (f", {gpus} GPU{'s' * (gpus != 1)}" if gpus else "")
     )
+
+
+def _port(port: dict[str, Any]) -> str:
+    """Returns a port as `-p` takes it."""
+    protocol = port.get("protocol", "tcp")
+    address = port.get("hostIp", "127.0.0.1")
+    text = f"{f'[{address}]' if ':' in address else address}:{port['hostPort']}:{port['containerPort']}"
+    return text if protocol == "tcp" else f"{text}/{protocol}"
+
+
+def _mount(mount: dict[str, Any]) -> str:
+    """Returns a mount as `-v` takes it."""
+    return f"{mount['source']}:{mount['target']}" + (":ro" if mount.get("readOnly") else "")
 
 
 def _dependency(dependency: dict[str, Any]) -> str:

@@ -185,6 +185,11 @@ def submit(
         pause = min(pause * 2, 2.0)
 
 
+def in_doubt(job_id: str) -> str:
+    """Returns what a user does after an interrupted submission."""
+    return f"jobctl ended while it submitted {job_id}; to see whether jobd accepted it: jobctl show {job_id}"
+
+
 def _check_before_upload(spec: bytes, source: Source) -> None:
     """Checks the spec, so that no files are uploaded for a spec that the daemon would refuse."""
     import_aside("jobd.wire.validation.job_spec")

@@ -30,6 +30,22 @@ _SINGLE = {
     **{name: name for name in ("priority", "group", "gpus")},
     "set_": "set",
 }
+_CONTAINER = (
+    *(
+        "init",
+        "no_init",
+        "stop_signal",
+        "stop_timeout",
+        "volume",
+        "mount",
+        "tmpfs",
+        "shm_size",
+        "hostname",
+        "network",
+    ),
+    *("publish", "add_host", "dns", "ulimit", "device"),
+)
+"""Docker's flags for the container."""
 
 
 def flags_of(given: Mapping[str, Any]) -> Flags:
@@ -42,5 +58,15 @@ def flags_of(given: Mapping[str, Any]) -> Flags:
         callback_key=callback_key(given.get("callback_key_file")),
         callback_batch=bool(given.get("callback_batch")),
         read_only=bool(given.get("read_only")),
+        interactive=bool(given.get("interactive")),
+        tty=bool(given.get("tty")),
+        container=[f"{name}={text}" for name in _CONTAINER for text in _texts(given.get(name))],
         secrets=secrets(given.get("secret") or []),
     )
+
+
+def _texts(value: Any) -> list[str]:
+    """Returns the texts of a flag; those of a switch that is on: one empty text."""
+    if value is None or isinstance(value, bool):
+        return [""] if value else []
+    return [value] if isinstance(value, str) else list(value)

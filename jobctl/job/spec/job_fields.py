@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobctl.job.spec import container_fields
+from jobctl.job.spec.plan import ME, own_user
 from jobctl.units import memory_mb, whole_seconds
 from jobd.wire.flag_names import FLAG_NAMES
 from jobd.wire.problem import Problem
@@ -81,6 +83,32 @@ def dependency(value: Any) -> Any:
     return {"job": job, "on": condition} if colon else {"job": job}
 
 
+def _user(value: Any) -> Any:
+    return own_user() if value == ME else value
+
+
+def _listed(of: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """Returns the conversion of a list whose entries may be texts, as flags take them."""
+
+    def convert(value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return [of(item) if isinstance(item, str) else item for item in value]
+
+    return convert
+
+
+def _tmpfs(value: Any) -> Any:
+    """Converts a list of PATH[:OPTIONS], as flags take them, to a mapping."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        return value
+    return {path: options for item in value for path, options in container_fields.tmpfs(item).items()}
+
+
+def _text_of(of: Callable[[str], Any]) -> Callable[[Any], Any]:
+    return lambda value: of(value) if isinstance(value, str) else value
+
+
 def _dependencies(value: Any) -> Any:
     return [dependency(item) for item in value] if isinstance(value, list) else value
 
@@ -94,4 +122,14 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "entrypoint": _entrypoint,
     "callback": _callback,
     "after": _dependencies,
+    "user": _user,
+    "stopSignal": _text_of(container_fields.stop_signal),
+    "stopTimeoutSeconds": _text_of(container_fields.stop_seconds),
+    "shmSize": _text_of(container_fields.shm_mb),
+    "tmpfs": _tmpfs,
+    "mounts": _listed(container_fields.volume),
+    "ports": _listed(container_fields.port),
+    "extraHosts": _listed(container_fields.extra_host),
+    "ulimits": _listed(container_fields.ulimit),
+    "devices": _listed(container_fields.device),
 }

@@ -1,16 +1,19 @@
 """Builds a submission from the flags of `run` and a job file: the spec, the uploads and the outputs. Flags override the file.
 
-Pure: the environment, the file's fields and a random id are arguments, and no file is opened. The daemon checks the spec.
+Pure but for the caller's uid: the environment, the file's fields and a random id are arguments, and no file is opened. The daemon
+checks the spec.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jobctl.errors import Misuse
-from jobctl.flag_words import number_or_word, words
+from jobctl.flag_words import number_or_word
+from jobctl.job.spec.flag_values import capabilities, distinct, given_name, key_values
 from jobctl.value import Value
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 Tree = dict[str, Any]
 
 EVENT_PREFIX = "orchestrator.job."
+ME = "me"
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]+")
 _LONGEST_ID_STEM = 40
 
@@ -45,6 +49,8 @@ class Flags(Value):
     platform: str | None = None
     runtime: str | None = None
     read_only: bool = False
+    interactive: bool = False
+    tty: bool = False
     cap_drop: Sequence[str] = ()
     cap_add: Sequence[str] = ()
     secrets: Sequence[tuple[str, str]] = ()
@@ -64,6 +70,8 @@ class Flags(Value):
     set: str | None = None
     after: Sequence[str] = ()
     gpus: str | None = None
+    container: Sequence[str] = ()
+    """Docker's flags for the container, each as NAME=VALUE; see `container_flags.py`."""
     inputs: Sequence[str] = ()
     outputs: Sequence[str] = ()
     writes: Sequence[str] = ()
@@ -76,6 +84,15 @@ class Plan(Value):
     spec: Tree
     uploads: tuple[Transfer, ...] = ()
     fetches: tuple[Transfer, ...] = ()
+
+    @property
+    def is_interactive(self) -> bool:
+        """Returns whether a client takes part in the job: it has a standard input or a terminal."""
+        return bool(self.spec.get("stdin") or self.spec.get("tty"))
+
+    def with_client(self) -> Plan:
+        """Returns the plan of a job whose start waits for this client."""
+        return Plan({**self.spec, "attach": True}, self.uploads, self.fetches)
 
 
 def plan(
@@ -98,29 +115,38 @@ def plan(
     _command(spec, flags)
     _limits(spec, flags)
     set_defaults(spec, defaults)
-    _set(spec, "workspace", flags.workdir)
-    _set(spec, "user", flags.user)
+    if flags.container or spec.get("mounts") or spec.get("workingDir"):
+        from jobctl.job.spec.container_flags import set_container_fields, set_workdir
+
+        set_container_fields(spec, flags.container)
+        set_workdir(spec, flags.workdir)
+    else:
+        _set(spec, "workspace", flags.workdir)
+    if flags.user is not None:
+        spec["user"] = own_user() if flags.user == ME else flags.user
     _set(spec, "pull", flags.pull)
     _set(spec, "platform", flags.platform)
     _set(spec, "runtime", flags.runtime)
     _set(spec, "pids", flags.pids_limit)
     _set(spec, "readOnly", flags.read_only or None)
-    _set(spec, "capDrop", _capabilities("--cap-drop", flags.cap_drop, "capDrop"))
-    _set(spec, "capAdd", _capabilities("--cap-add", flags.cap_add, "capAdd"))
+    _set(spec, "stdin", flags.interactive or None)
+    _set(spec, "tty", flags.tty or None)
+    _set(spec, "capDrop", capabilities("--cap-drop", flags.cap_drop, "capDrop"))
+    _set(spec, "capAdd", capabilities("--cap-add", flags.cap_add, "capAdd"))
     if flags.env or flags.env_files:
         from jobctl.job.spec.environment import environment
 
         _merge(spec, "environment", environment(flags.env, flags.env_files, environ))
     _merge(spec, "secrets", dict(flags.secrets))
-    _merge(spec, "labels", _key_values("--label", flags.labels))
-    _merge(spec, "meta", _key_values("--meta", flags.meta))
+    _merge(spec, "labels", key_values("--label", flags.labels))
+    _merge(spec, "meta", key_values("--meta", flags.meta))
     _set(spec, "priority", flags.priority)
-    _set(spec, "group", flags.group)
-    _set(spec, "set", flags.set)
+    _set(spec, "group", given_name("--group", flags.group, "a group", "group"))
+    _set(spec, "set", given_name("--set", flags.set, "a set", "set"))
     if flags.after:
         from jobctl.job.spec.job_fields import dependency
 
-        jobs = _distinct("--after", flags.after, "the id of a job", "after")
+        jobs = distinct("--after", flags.after, "the id of a job", "after")
         spec["after"] = [dependency(job) for job in jobs]
     if flags.gpus is not None:
         spec["gpus"] = number_or_word(flags.gpus)
@@ -135,6 +161,11 @@ def plan(
     if transfers.artifacts:
         spec["artifacts"] = transfers.artifacts
     return Plan(spec, transfers.uploads, transfers.fetches)
+
+
+def own_user() -> str:
+    """Returns the caller's uid and gid, which `--user me` names."""
+    return f"{os.getuid()}:{os.getgid()}"
 
 
 def generated_id(image: str, fresh: str) -> str:
@@ -195,7 +226,7 @@ def _set_amount(spec: Tree, name: str, text: str, source: str) -> None:
 
 
 def _callback(spec: Tree, flags: Flags) -> None:
-    types = _distinct("--callback-events", flags.callback_events, "the type of an event", "callback.events")
+    types = distinct("--callback-events", flags.callback_events, "the type of an event", "callback.events")
     given = {
         "--callback-key-file": ("key", flags.callback_key),
         "--callback-events": ("events", [_event_type(name) for name in types] or None),
@@ -221,34 +252,12 @@ def _event_type(name: str) -> str:
 
 def _retries(spec: Tree, flags: Flags) -> None:
     _set(spec, "retries", flags.retries)
-    causes = _distinct("--retry-on", flags.retry_on, "an exit code or a reason", "retryOn")
+    causes = distinct("--retry-on", flags.retry_on, "an exit code or a reason", "retryOn")
     if not causes:
         return
     if not spec.get("retries"):
         raise Misuse("--retry-on needs --retries N", field="retries", hint="for instance: --retries 3")
     spec["retryOn"] = [number_or_word(cause) for cause in causes]
-
-
-def _capabilities(flag: str, given: Sequence[str], field: str) -> list[str] | None:
-    """Returns capabilities in the API's form; like docker, accepts any case, with or without CAP_."""
-    names = _distinct(flag, given, "the name of a capability", field)
-    return [name.upper().removeprefix("CAP_") for name in names] or None
-
-
-def _distinct(flag: str, given: Sequence[str], needs: str, field: str) -> list[str]:
-    return list(dict.fromkeys(words(flag, given, needs, field)))
-
-
-def _key_values(flag: str, pairs: Sequence[str]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise Misuse(
-                f"{flag} {pair!r} must be KEY=VALUE", field=flag.removeprefix("--").replace("label", "labels")
-            )
-        values[key] = value
-    return values
 
 
 def _merge(spec: Tree, key: str, values: dict[str, str]) -> None:

@@ -16,11 +16,36 @@ Tree = dict[str, Any]
 
 MOST_PROBLEMS = 100
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
-_MAPS = ("environment", "labels", "meta", "secrets")
-_REQUIRED = {"": ("id", "image"), "artifacts": ("id", "in", "out"), "callback": ("url",)}
+_MAPS = ("environment", "labels", "meta", "secrets", "tmpfs")
+_REQUIRED = {
+    "": ("id", "image"),
+    "artifacts": ("id", "in", "out"),
+    "callback": ("url",),
+    "mounts": ("source", "target"),
+    "ports": ("containerPort", "hostPort"),
+    "ulimits": ("name", "soft", "hard"),
+    "devices": ("source", "target"),
+}
 """Required fields: without them the decoder does not check the object around them."""
-_FOR_MISSING = {"image": "busybox", "id": "id", "url": "http://x/"}
-_FOR_ELEMENT = {"retryOn": 1, "capDrop": "CHOWN", "capAdd": "CHOWN", "events": "orchestrator.job.exit"}
+_FOR_MISSING: Tree = {
+    "image": "busybox",
+    "id": "id",
+    "url": "http://x/",
+    "containerPort": 80,
+    "hostPort": 8080,
+    "soft": 1,
+    "hard": 1,
+}
+_FOR_ELEMENT: Tree = {
+    "retryOn": 1,
+    "capDrop": "CHOWN",
+    "capAdd": "CHOWN",
+    "events": "orchestrator.job.exit",
+    "mounts": {"source": "/x", "target": "/x"},
+    "ports": {"containerPort": 80, "hostPort": 8080},
+    "ulimits": {"name": "core", "soft": 1, "hard": 1},
+    "devices": {"source": "/dev/x", "target": "/dev/x"},
+}
 
 
 def spec_problems(spec: Tree) -> list[Problem]:
@@ -80,7 +105,9 @@ def _repair(tree: Tree, field: str, number: int) -> set[str] | None:
     if isinstance(last, int):
         if not isinstance(parent, list) or last >= len(parent):
             return None
-        parent[last] = _artifact(number) if in_artifact else _FOR_ELEMENT.get(str(steps[-2]), "x")
+        parent[last] = (
+            _artifact(number) if in_artifact else copy.deepcopy(_FOR_ELEMENT.get(str(steps[-2]), "x"))
+        )
         return {field}
     if not isinstance(parent, dict):
         return None

@@ -19,6 +19,8 @@ from jobctl.output.explanation.explanation_texts import (
     ENGINE_ERRS,
     FORK_ERRORS,
     FORK_LIMIT,
+    INPUT_OF_FILES,
+    NOT_WRITTEN,
     PAUSED,
     PHASES,
     REMEDIES,
@@ -29,6 +31,7 @@ from jobctl.output.explanation.explanation_texts import (
     Template,
 )
 from jobctl.output.live.progress import waiting_sentence
+from jobctl.units import bytes_text
 
 _OTHER_JOB = re.compile(r"\bjob '([^']+)'")
 """Where the daemon names another job, in `waitingFor` and in the error of a job whose dependency was not met."""
@@ -38,7 +41,7 @@ _OTHER_JOB = re.compile(r"\bjob '([^']+)'")
 class Explanation:
     """`what`: the state of the job; `cause`: the cause as the daemon reports it, "" where unknown; `remedies`: what the user can do;
     `attempts`: one text each, where there were several; `artifacts`: those that failed; `last_lines`: of stderr; `undelivered`: the
-    number of events that the receiver does not have.
+    number of events that the receiver does not have; `ended_by_signal`: a signal that jobd did not send ended the command.
     """
 
     what: str
@@ -48,6 +51,7 @@ class Explanation:
     artifacts: tuple[str, ...] = ()
     last_lines: tuple[str, ...] = ()
     undelivered: int = 0
+    ended_by_signal: bool = False
 
 
 def explanation(
@@ -86,10 +90,13 @@ def explanation(
         what, remedies = known or ("the job is in progress", ("jobctl show {id}",))
         remedies = _wait_remedies(str(job.get("waitingFor") or "")) or remedies
     artifacts = tuple(_artifact_errors(job))
+    if status == "failed":
+        what, remedies = _of_files(job, reason) or (what, remedies)
     redundant = (  # `what` or the artifacts say the same
         (status == "cancelled" and job.get("cancelledBy"))
         or job.get("error") == f"the command exited with code {job.get('exitCode')}"
         or (bool(artifacts) and reason in ("input-failed", "output-failed"))
+        or (reason == "oom-killed" and status == "failed")
     )
     causes = [(None if redundant else job.get("error")) or waiting_sentence(job)]
     causes += [cause.format(**values) for cause, _ in recognized]
@@ -110,6 +117,7 @@ def explanation(
         artifacts,
         tuple(last_lines) if status == "failed" else (),
         undelivered.count if undelivered is not None else 0,
+        status == "failed" and reason == "exit-code" and bool(_signal_name(job.get("exitCode"))),
     )
 
 
@@ -181,6 +189,20 @@ def _failure(reason: str, code: object) -> Template:
     return REMEDIES.get(reason, ("the job failed{reason}", ("jobctl logs {id}", "jobctl doctor")))
 
 
+def _of_files(job: dict[str, Any], reason: str) -> Template | None:
+    """Returns the text for inputs and outputs whose errors say more than the reason; None for others."""
+    errors = [
+        one for one in job.get("artifacts") or [] if one.get("error") and one.get("status") != "skipped"
+    ]
+    if reason == "input-failed" and errors and all(one["type"] != "download" for one in errors):
+        return INPUT_OF_FILES
+    if reason != "output-failed":
+        return None
+    absent = [str(one["error"]) for one in errors if "does not exist in the workspace" in str(one["error"])]
+    missing = [one for one in job.get("outputs") or [] if one.get("status") == "missing"]
+    return NOT_WRITTEN if absent or missing else None
+
+
 def _signal_name(code: object) -> str:
     try:
         return signal.Signals(code - 128).name if isinstance(code, int) and code > 128 else ""
@@ -206,8 +228,14 @@ def _values(job: dict[str, Any]) -> dict[str, object]:
         "more_memory": memory * 2, "limit": limits.get("timeoutSeconds", 1800), "by": f" by {by}" if by else "",
         "why": f": {job['cancelReason']}" if job.get("cancelReason") else "", "signal": _signal_name(code),
         "reason": f" ({job['reason']})" if job.get("reason") else "", "pids": pids, "more_pids": pids * 2,
-        "group": job.get("group") or "default",
+        "group": job.get("group") or "default", "peak": _peak(job),
     }  # fmt: skip
+
+
+def _peak(job: dict[str, Any]) -> str:
+    """Returns the highest measured use of memory; "" where jobd has measured none, as of a command that needed its memory at once."""
+    peak = (job.get("usage") or {}).get("memoryPeakBytes")
+    return f" (measured use: up to {bytes_text(int(peak))})" if peak else ""
 
 
 def _artifact_errors(job: dict[str, Any]) -> Iterator[str]:

@@ -28,7 +28,7 @@ REMEDIES: dict[str, Template] = {
         ("allow more time: --timeout 2h (timeoutSeconds in a job file)", "read the last lines of the log: jobctl logs --tail 50 {id}"),
     ),
     "oom-killed": (
-        "the kernel killed the command: it needed more than the job's {memory} MiB of memory",
+        "the kernel killed the command: it needed more than the job's {memory} MiB of memory{peak}",
         ("allow more memory: -m {more_memory}m (memory in a job file)",),
     ),
     "image-not-found": (
@@ -38,12 +38,12 @@ REMEDIES: dict[str, Template] = {
     ),
     "input-failed": (
         "an input failed, so the command was not started",
-        (OfEngine("input-failed", "check the URLs from inside a container"), "see which input failed: jobctl show {id}"),
+        (OfEngine("input-failed", "check the URLs from inside a container"),),
     ),
     "output-failed": (
         "the command succeeded, but an output failed",
-        ("repeat only the outputs: jobctl retry --outputs {id}", "see which output failed: jobctl show {id}",
-         "copy the file while the workspace exists: jobctl cp {id}:PATH ."),
+        ("repeat only the outputs: jobctl retry --outputs {id}",
+         "copy the job's files while the workspace exists: jobctl cp {id}:. ./{id}-files"),
     ),
     "output-too-large": (
         "the command succeeded, but jobd has no room to keep an output",
@@ -75,6 +75,19 @@ REMEDIES: dict[str, Template] = {
     ),
 }  # fmt: skip
 
+INPUT_OF_FILES: Template = (
+    "an input failed, so the command was not started",
+    (
+        "correct what the error names, then run the job again: jobctl run, or jobctl retry {id} if the job itself is right",
+    ),
+)
+NOT_WRITTEN: Template = (
+    "the command succeeded, but an output is not where the job names it",
+    (
+        "correct the path of the output, or let the command write there; a relative path begins at the workspace",
+        "copy the job's files while the workspace exists: jobctl cp {id}:. ./{id}-files",
+    ),
+)
 KILLED: Template = (
     "the command was killed (SIGKILL, exit code 137), neither by jobd nor for its memory limit of {memory} MiB",
     (OfEngine("killed", "look for another cause, for instance the kernel out of memory (dmesg | grep -i oom)"),

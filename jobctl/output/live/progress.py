@@ -1,88 +1,62 @@
-"""The progress line of an attached job: what the job waits for, with bytes and rate of its transfers.
+"""How far a job is that a user waits for, in one line: what the job waits for, with bytes, rate and the time that is left. Pure.
 
-Owns a thread that asks the daemon until the log begins. Needs a terminal at stderr.
+`progress_display.py` shows the line.
 """
 
-import json
-import threading
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from jobctl.connection.client import Client, job_path
-from jobctl.errors import JobctlError
-from jobctl.output import drawing, output
-from jobctl.units import bytes_text, parse_time, short_duration
+from jobctl.output import output
+from jobctl.units import parse_time, short_duration
 
-QUIET_FOR_S = 0.6
-"""A job that starts faster gets no progress line."""
-EVERY_S = 0.4
-_SHOWN_PHASES = ("queued", "pulling", "inputs", "outputs")
+Job = dict[str, Any]
 
-
-class Progress:
-    """Shows the progress line during the phases in which the job prints nothing."""
-
-    def __init__(self, client: Client, job_id: str) -> None:
-        self._client = client
-        self._job_id = job_id
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def __enter__(self) -> Callable[[], None]:
-        """Returns a function that removes the progress line, since the log is shown from then on."""
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        return self._stop.set
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        if self._stop.wait(QUIET_FOR_S):
-            return
-        with drawing.screen(on_stderr=True) as screen:
-            first: tuple[float, int] | None = None
-            while screen is not None and not self._stop.is_set():
-                try:
-                    job = json.loads(self._client.get(job_path(self._job_id)))
-                except (JobctlError, ValueError):
-                    return
-                if job.get("phase") not in _SHOWN_PHASES:
-                    screen.show("")
-                else:
-                    now = (time.monotonic(), transferred(job)[0])
-                    if first is None or now[1] < first[1]:
-                        first = now if now[1] else None
-                    rate = (now[1] - first[1]) / (now[0] - first[0]) if first and now[0] > first[0] else 0.0
-                    screen.show(line(job, rate))
-                self._stop.wait(EVERY_S)
-            if screen is not None:
-                screen.show("")
+QUIET_PHASES = ("running", "done")
+"""In these phases the log tells more than a line about the job."""
+MOST_NAMED = 2
 
 
-def line(job: dict[str, Any], rate: float) -> str:
-    """Returns the progress line; `rate` in bytes a second."""
-    parts = [f"{job['id']} {waiting_sentence(job) or job.get('phase')}"]
+def line(job: Job, bytes_per_s: float, now: datetime, *, with_bar: bool = True) -> str:
+    """Returns the line; "" where there is nothing to tell."""
+    state = stage(job)
+    if not state:
+        return ""
+    parts = [f"{job['id']} {state}"]
+    ran_s = _ran_s(job, now)
+    if ran_s is not None:
+        parts[0] += f" for {short_duration(ran_s)}"
     done, total = transferred(job)
     if done:
-        parts.append(output.bar(done, total))
-        parts.append(bytes_text(done) + (f" of {bytes_text(total)}" if total else ""))
-        if rate > 0:
-            parts.append(f"{bytes_text(int(rate))}/s")
+        from jobctl.output.live.rate import moved_text
+
+        parts.append(output.bar(done, total) if with_bar else "")
+        parts.append(moved_text(done, total, bytes_per_s))
     return "  ".join(part for part in parts if part)
 
 
-def waiting_sentence(job: dict[str, Any]) -> str:
+def stage(job: Job) -> str:
+    """Returns what the job waits for, or does, without bytes and times: `waits for its inputs: data (download)`."""
+    phase, pull = job.get("phase"), job.get("pull")
+    if phase == "done":
+        return ""
+    if phase == "running" and not job.get("paused"):
+        return "runs"
+    if isinstance(pull, dict):
+        layers = f": {pull.get('layersDone') or 0} of {pull['layers']} layers" if pull.get("layers") else ""
+        return f"pulls the image {job.get('image') or ''}".rstrip() + layers
+    named = [f"{one['id']} ({one['type']})" for one in _moving(job)]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    moving = f": {', '.join(named[:MOST_NAMED])}{more}" if named else ""
+    return (waiting_sentence(job) or str(phase or "")) + moving
+
+
+def waiting_sentence(job: Job) -> str:
     """Returns `waits for ...`, or "" where the job waits for nothing."""
     text = waiting_for(job, datetime.now(UTC))
     return text if not text or text.startswith("pulling") else f"waits for {text}"
 
 
-def waiting_for(job: dict[str, Any], now: datetime) -> str:
+def waiting_for(job: Job, now: datetime) -> str:
     """Returns what a job waits for, as the daemon reports it; a time in the future becomes the duration until then."""
     waiting = str(job.get("waitingFor") or "")
     before, at, text = waiting.rpartition(" at ")
@@ -93,13 +67,21 @@ def waiting_for(job: dict[str, Any], now: datetime) -> str:
     return f"{before} {'in ' + short_duration(left_s) if left_s > 0 else 'now'}"
 
 
-def transferred(job: dict[str, Any]) -> tuple[int, int | None]:
-    """Returns the bytes that the pending artifacts have transferred, and their total; None where one total is unknown."""
-    done, total = 0, 0
-    known = True
-    for artifact in job.get("artifacts") or []:
-        if artifact.get("status", "pending") == "pending" and artifact.get("doneBytes"):
-            done += int(artifact["doneBytes"])
-            total += int(artifact.get("bytes") or 0)
-            known = known and bool(artifact.get("bytes"))
-    return done, total if known and total else None
+def transferred(job: Job) -> tuple[int, int | None]:
+    """Returns the bytes of the pull, or those that the pending artifacts have transferred, and their total; None where one total is unknown."""
+    pull = job.get("pull")
+    if isinstance(pull, dict):
+        return int(pull.get("doneBytes") or 0), pull.get("bytes")
+    moving = _moving(job)
+    totals = [int(one.get("bytes") or 0) for one in moving]
+    return sum(int(one["doneBytes"]) for one in moving), sum(totals) if totals and all(totals) else None
+
+
+def _moving(job: Job) -> list[Job]:
+    artifacts = job.get("artifacts") or []
+    return [one for one in artifacts if one.get("status", "pending") == "pending" and one.get("doneBytes")]
+
+
+def _ran_s(job: Job, now: datetime) -> float | None:
+    started = parse_time(job.get("startedAt")) if job.get("phase") == "running" else None
+    return (now - started).total_seconds() if started is not None else None

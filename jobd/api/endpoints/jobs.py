@@ -1,12 +1,12 @@
 """The endpoints of jobs: submit, list, show, delete, cancel."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from aiohttp import web
 
 from jobd.api.body import Parameters, decode, read_json_bytes
-from jobd.api.context import caller, context_of
+from jobd.api.context import caller, context_of, credentials
 from jobd.api.memory import reserve_body, respond_within
 from jobd.api.respond import encoded_response, json_response
 from jobd.api.upload import SubmissionBody, receive_multipart
@@ -14,13 +14,13 @@ from jobd.errors import InvalidRequest
 from jobd.jobs.admission.submission import Submission
 from jobd.jobs.service import ListQuery
 from jobd.jobs.state.facts import CancelRequested
+from jobd.wire.container import StopSignal
 from jobd.wire.validation.body import BodyDecoder
 from jobd.wire.validation.job_spec import decode_spec
 from jobd.wire.validation.limits import MAX_PRIORITY, MIN_PRIORITY
 from jobd.wire.views.job import TERMINAL, UNREADABLE, Accepted
 
 STATUSES = frozenset({"accepted", "running", *TERMINAL, UNREADABLE})
-DEFAULT_GRACE_S = 10.0
 MAX_CANCEL_TEXT = 256
 MAX_GRACE_S = 3600
 MAX_PAGE = 1000
@@ -32,15 +32,15 @@ CancelText = Annotated[str, msgspec.Meta(extra_json_schema={"minLength": 1, "max
 GraceSeconds = Annotated[int, msgspec.Meta(extra_json_schema={"minimum": 0, "maximum": MAX_GRACE_S})]
 """Bounds for the OpenAPI document only: `cancel_request` checks them, so that its refusal names the field in the usual form."""
 
-StopSignal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL"]
-
 
 class CancelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """The optional body of a cancel: who cancels the job and why, the first signal to the worker, and the seconds until SIGKILL."""
+    """The optional body of a cancel: who cancels the job and why, the first signal to the worker, and the seconds until SIGKILL. Without
+    the last two, the job's own count (`stopSignal`, `stopTimeoutSeconds`).
+    """
 
     by: CancelText | None = None
     reason: CancelText | None = None
-    signal: StopSignal = "SIGTERM"
+    signal: StopSignal | None = None
     grace_seconds: GraceSeconds | None = None
 
 
@@ -85,11 +85,13 @@ async def _submit(request: web.Request, received: SubmissionBody, dry_run: bool)
     spec = decode_spec(received.spec)
     if dry_run:
         context.submitter.check(spec)
+        await context.submitter.check_mounts(spec, credentials(request))
         await context.submitter.check_earlier_jobs(spec)
         return json_response(Checked(valid=True))
     submission = Submission(
         spec=spec,
         owner=caller(request),
+        caller=credentials(request),
         files=received.files,
         files_digest=received.files_digest,
         idempotent="Idempotency-Key" in request.headers,
@@ -158,7 +160,7 @@ async def cancel_request(request: web.Request) -> CancelRequested:
     for name, text in (("by", cancel_body.by), ("reason", cancel_body.reason)):
         if text is not None and not 0 < len(text) <= MAX_CANCEL_TEXT:
             raise InvalidRequest(f"{name}: must have 1 to {MAX_CANCEL_TEXT} characters", field=name)
-    grace_s = DEFAULT_GRACE_S if cancel_body.grace_seconds is None else float(cancel_body.grace_seconds)
+    grace_s = None if cancel_body.grace_seconds is None else float(cancel_body.grace_seconds)
     return CancelRequested(
         by=cancel_body.by or _by(request),
         grace_s=0.0 if cancel_body.signal == "SIGKILL" else grace_s,

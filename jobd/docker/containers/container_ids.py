@@ -20,8 +20,8 @@ class ContainerIds:
     def __init__(self, engine: Engine, instance: str) -> None:
         self._engine = engine
         self._instance = instance
-        self._known: OrderedDict[tuple[JobRef, Role], str] = OrderedDict()
-        """Each id was read from a container with the labels of this attempt."""
+        self._known: OrderedDict[tuple[JobRef, Role], tuple[str, bool]] = OrderedDict()
+        """Each id was read from a container with the labels of this attempt; beside it, whether the container has a terminal."""
 
     async def inspect(self, ref: JobRef, role: Role) -> Inspected | None:
         """Returns the container of exactly this attempt; None if there is none. Raises EngineUnavailable."""
@@ -29,7 +29,7 @@ class ContainerIds:
         if found is None or labels.ref_of(found.config.labels, self._instance) != ref:
             self.forget(ref, role)
             return None
-        self.remember(ref, role, found.id)
+        self.remember(ref, role, found.id, tty=found.config.tty)
         return found
 
     async def of(self, ref: JobRef, role: Role) -> str | None:
@@ -39,16 +39,27 @@ class ContainerIds:
         """
         known = self._known.get((ref, role))
         if known is not None:
-            return known
+            return known[0]
         found = await self.inspect(ref, role)
         return None if found is None else found.id
 
-    def remember(self, ref: JobRef, role: Role, container_id: str) -> None:
+    async def has_terminal(self, ref: JobRef, role: Role) -> bool:
+        """Returns whether the container of exactly this attempt has a terminal: its output then is one stream without frames.
+
+        Raises EngineUnavailable.
+        """
+        known = self._known.get((ref, role))
+        if known is not None:
+            return known[1]
+        found = await self.inspect(ref, role)
+        return found is not None and found.config.tty
+
+    def remember(self, ref: JobRef, role: Role, container_id: str, *, tty: bool = False) -> None:
         """Caches the id; an id longer than `LONGEST_ID` is not cached."""
         self.forget(ref, role)
         if len(container_id) > inspection.LONGEST_ID:
             return
-        self._known[(ref, role)] = container_id
+        self._known[(ref, role)] = (container_id, tty)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 

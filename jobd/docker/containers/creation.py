@@ -20,6 +20,7 @@ from jobd.docker.files.workspace import Workspace
 from jobd.docker.http.errors import Refusal, ServerError, port_error
 from jobd.docker.images.images import Images
 from jobd.docker.mapping import container_spec, labels
+from jobd.docker.mapping.container_options import Body
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.docker.sandboxes.pool import SandboxPool
 from jobd.jobs.port.errors import (
@@ -36,15 +37,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Making:
-    """One try of a creation. `label`: the random text on its volumes. `sandbox_id`: the container whose network new containers join."""
+    """One try of a creation. `label`: the random text on its volumes. `sandbox_id`: the container whose network new containers join.
+    `init`: the engine has an init for containers.
+    """
 
     order: WorkOrder
     image_user: str | None
     sandbox_id: str | None
     label: str
+    init: bool
 
-    def worker_body(self, settings: DockerSettings) -> container_spec.Body:
-        return container_spec.worker_body(self.order, settings, self.label, self.sandbox_id)
+    def worker_body(self, settings: DockerSettings) -> Body:
+        return container_spec.worker_body(self.order, settings, self.label, self.sandbox_id, init=self.init)
 
 
 class Creation:
@@ -78,7 +82,8 @@ class Creation:
         """
         sandbox_id = await self._sandboxes.lease(order.ref, order.spec)
         try:
-            made = await self._create(_Making(order, image_user, sandbox_id, secrets.token_hex(8)))
+            making = _Making(order, image_user, sandbox_id, secrets.token_hex(8), self._engine.has_init)
+            made = await self._create(making)
         except EngineUnavailable:
             raise  # the containers may exist, and join the sandbox
         except EngineError:
@@ -169,7 +174,7 @@ class Creation:
             await self._images.ensure_sidecar(self._settings.sidecar_image)
             return await self._make_container(order, "sidecar", body)
 
-    async def _make_container(self, order: WorkOrder, role: Role, body: container_spec.Body) -> str:
+    async def _make_container(self, order: WorkOrder, role: Role, body: Body) -> str:
         name = labels.container_name(order.ref.id, role)
         platform = order.spec.platform if role == "worker" else None
         try:

@@ -42,7 +42,7 @@ class Preparation:
         if not order.image_ready:
             image = await self._images.ensure(spec.image, spec.pull, spec.platform, progress.report)
             if order.sidecar:
-                await self._images.ensure_sidecar(self._sidecar_image)
+                await self._images.ensure_sidecar(self._sidecar_image, progress.report)
             await progress.image_ready(image.facts)
             image_user = image.user
         with self._exits.noting_outages(order.ref.uid):
@@ -50,7 +50,7 @@ class Preparation:
         self._fresh.pop(order.ref)
         if is_new:
             self._fresh.remember(order.ref, made.worker_id)
-        self._ids.remember(order.ref, "worker", made.worker_id)
+        self._ids.remember(order.ref, "worker", made.worker_id, tty=order.spec.tty)
         if made.sidecar_id is not None:
             self._ids.remember(order.ref, "sidecar", made.sidecar_id)
         return made

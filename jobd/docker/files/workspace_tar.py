@@ -9,6 +9,9 @@ from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.engine import Engine
 from jobd.docker.files.tar_check import DamagedTar, TarCheck
 from jobd.docker.http.errors import Refusal, ServerError
+from jobd.docker.mapping import labels
+from jobd.docker.mapping.container_spec import SIDECAR_WORKSPACE
+from jobd.docker.mapping.inspection import Inspected
 from jobd.jobs.port.errors import FilesChanged, NoSuchFile
 from jobd.jobs.port.model import JobRef
 
@@ -25,6 +28,9 @@ async def open_tar(engine: Engine, ids: ContainerIds, ref: JobRef, path: str) ->
     Raises: NoSuchFile, before the first byte. FilesChanged: the tar is cut. EngineUnavailable.
     """
     found = await ids.inspect(ref, "worker")
+    if found is not None and found.has_host_mounts:
+        path = _in_sidecar(ref, found, path)
+        found = await ids.inspect(ref, "sidecar")
     if found is None:
         raise NoSuchFile(f"the container of job {ref.id} is removed, with its files")
     url = await engine.path(f"/containers/{found.id}/archive")
@@ -48,6 +54,17 @@ async def open_tar(engine: Engine, ids: ContainerIds, ref: JobRef, path: str) ->
         if isinstance(error, ServerError) and not _names_nothing(error.message):
             raise
         raise NoSuchFile(f"{path!r} does not exist in job {ref.id}") from error
+
+
+def _in_sidecar(ref: JobRef, worker: Inspected, path: str) -> str:
+    """Returns the path of the same file in the sidecar, which has the workspace and no files of the machine: through a link in the
+    workspace, the engine would read those as root.
+    """
+    volume = labels.volume_name(ref.id)
+    for mount in worker.mounts or ():
+        if mount.name == volume and f"{path}/".startswith(f"{mount.destination}/"):
+            return SIDECAR_WORKSPACE + path.removeprefix(mount.destination)
+    raise NoSuchFile(f"{path!r} is not in the workspace of job {ref.id}")
 
 
 def _names_nothing(message: str) -> bool:

@@ -91,14 +91,20 @@ async def attach_dialogue(
 
     Raises: Refusal, ServerError: the engine refused. EngineUnavailable.
     """
+    target = f"/v{api_version}/containers/{container_id}/attach?stream=1&stdin=1&stdout=1"
+    return await hijack(endpoint, timeouts, target)
+
+
+async def hijack(
+    endpoint: Endpoint, timeouts: Timeouts, target: str, body: bytes = b""
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Sends a POST with a JSON body, if any, and returns the connection for raw bytes in both directions.
+
+    Raises: Refusal, ServerError: the engine refused. EngineUnavailable.
+    """
     reader, writer = await _connected(endpoint, timeouts)
     try:
-        await _upgraded(
-            reader,
-            writer,
-            timeouts,
-            f"/v{api_version}/containers/{container_id}/attach?stream=1&stdin=1&stdout=1",
-        )
+        await _upgraded(reader, writer, timeouts, target, body)
     except BaseException:
         writer.transport.abort()
         raise
@@ -124,20 +130,28 @@ async def _connected(
 
 
 async def _upgraded(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeouts: Timeouts, target: str
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    timeouts: Timeouts,
+    target: str,
+    body: bytes = b"",
 ) -> None:
     """Upgrades the connection. Raises: Refusal, ServerError, EngineUnavailable."""
     try:
         async with asyncio.timeout(timeouts.answer_s):
-            await _upgrade(reader, writer, target)
+            await _upgrade(reader, writer, target, body)
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise EngineUnavailable(f"the engine closed an attach: {error}") from error
 
 
-async def _upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str) -> None:
+async def _upgrade(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, target: str, body: bytes
+) -> None:
+    kind = "Content-Type: application/json\r\n" if body else ""
     writer.write(
         f"POST {target} HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
-        "Content-Length: 0\r\n\r\n".encode()
+        f"{kind}Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
     )
     await writer.drain()
     head = await reader.readuntil(b"\r\n\r\n")

@@ -18,12 +18,13 @@ from jobd.docker.engine import Engine
 from jobd.docker.http.endpoint import endpoint
 from jobd.docker.http.errors import Refusal, ServerError
 from jobd.docker.images import sidecar_context
-from jobd.docker.images.pulls import Progress, Pulls, unavailable
+from jobd.docker.images.near_names import near_names
+from jobd.docker.images.pulls import OnProgress, Pulls, unavailable
 from jobd.docker.images.sidecar_context import Context
 from jobd.docker.mapping import labels
 from jobd.docker.mapping.models import ImageInspected
 from jobd.jobs.port.errors import EngineError, ImageUnavailable
-from jobd.jobs.port.model import ImageFacts
+from jobd.jobs.port.model import ImageFacts, Progress
 from jobd.wire.job import Pull
 
 _TAIL_LINES = 15
@@ -52,7 +53,9 @@ class Images:
         self._digest: str | None = None
         """The digest of the sidecar's files, which every job with artifacts needs; None before the first job and after a build."""
 
-    async def ensure(self, image: str, pull: Pull, platform: str | None, on_progress: Progress) -> LocalImage:
+    async def ensure(
+        self, image: str, pull: Pull, platform: str | None, on_progress: OnProgress
+    ) -> LocalImage:
         """Pulls the image if the policy requires it, and returns the local image.
 
         Raises: ImageUnavailable, EngineUnavailable.
@@ -61,12 +64,16 @@ class Images:
         if found is not None and platform is not None and not fits(found, platform):
             found = None
         if found is None and pull == "never":
-            raise unavailable(
+            missing = unavailable(
                 f"the image {image!r}{_for(platform)} is not on this machine, and the job has pull: never",
                 f"docker pull {image}",
             )
+            raise await self._with_near_names(missing, image)
         if found is None:
-            await self._pulls.pull(image, platform, on_progress)
+            try:
+                await self._pulls.pull(image, platform, on_progress)
+            except ImageUnavailable as error:
+                raise await self._with_near_names(error, image) from error.__cause__
             found = await self._engine.inspect_image(image)
             if found is None:
                 raise unavailable(f"the image {image!r} is missing after its pull", f"docker pull {image}")
@@ -74,7 +81,17 @@ class Images:
             await self._check_architecture(image, found)
         return local_image(found, image)
 
-    async def ensure_sidecar(self, image: str, say: Progress = lambda text: None) -> None:
+    async def _with_near_names(self, error: ImageUnavailable, image: str) -> ImageUnavailable:
+        """Returns the error with the local images that have a similar name in its remedy."""
+        try:
+            names = near_names(image, await self._engine.image_tags())
+        except EngineError:
+            return error  # the error counts without them
+        if names:
+            error.remedy = f"{error.remedy}; similar names on this machine: {', '.join(names)}"
+        return error
+
+    async def ensure_sidecar(self, image: str, say: OnProgress = lambda progress: None) -> None:
         """Returns once the sidecar image is local; an image that was built from this code is also up to date.
 
         Raises: ImageUnavailable, with what to do. EngineUnavailable.
@@ -82,7 +99,7 @@ class Images:
         async with self._making_sidecar:
             await self._ensure_sidecar(image, say)
 
-    async def _ensure_sidecar(self, image: str, say: Progress) -> None:
+    async def _ensure_sidecar(self, image: str, say: OnProgress) -> None:
         found = await self._engine.inspect_image(image)
         built_here = found is not None and sidecar_context.DIGEST_LABEL in _labels(found)
         if found is not None and not built_here:
@@ -98,7 +115,7 @@ class Images:
         if found is not None:
             await self._forget(found.id)
 
-    async def build_sidecar(self, image: str, say: Progress) -> None:
+    async def build_sidecar(self, image: str, say: OnProgress) -> None:
         """Builds the sidecar image from the code that is installed here, and tags it `image`.
 
         Raises: ImageUnavailable, with what to do. EngineUnavailable.
@@ -120,7 +137,7 @@ class Images:
         except (Refusal, ServerError):
             pass  # the image is in use; docker image prune removes it later
 
-    async def _base(self, say: Progress) -> tuple[str, str]:
+    async def _base(self, say: OnProgress) -> tuple[str, str]:
         """Returns a local image with a Python in it, and that Python's version (X.Y)."""
         host = f"{sys.version_info.major}.{sys.version_info.minor}"
         for candidate in (f"job-sidecar-base:{host}", "job-sidecar-base:latest"):
@@ -163,7 +180,7 @@ class Images:
                 f"the sidecar image cannot be built: {error.message}", sidecar_context.REMEDY
             ) from error
 
-    async def _pulled(self, image: str, limit_s: float, say: Progress) -> bool:
+    async def _pulled(self, image: str, limit_s: float, say: OnProgress) -> bool:
         try:
             async with asyncio.timeout(limit_s):
                 await self._pulls.pull(image, None, say)
@@ -228,8 +245,8 @@ def _for(platform: str | None) -> str:
     return f" for {platform}" if platform else ""
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+def _say(progress: Progress) -> None:
+    sys.stderr.write(f"{progress if isinstance(progress, str) else progress.text}\n")
 
 
 async def _main(image: str) -> None:

@@ -6,7 +6,7 @@ Source: Docker Engine API, ImageCreate, ImageBuild.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import msgspec
 from docker.utils import parse_repository_tag
@@ -17,8 +17,9 @@ from jobd.docker.http.http_session import Silent
 from jobd.docker.mapping.failures import failure
 from jobd.docker.mapping.models import Message, ProgressDetail
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable
+from jobd.jobs.port.model import ImagePull, Progress
 
-Progress = Callable[[str], None]
+OnProgress = Callable[[Progress], None]
 
 _PROGRESS_EVERY_S = 0.5
 _LINE_BYTES = 1024 * 1024
@@ -26,23 +27,32 @@ _PIECE_BYTES = 256 * 1024
 MOST_LAYERS = 256
 """With the overlay2 driver an image has at most 127 layers."""
 _LAYER_ID_CHARACTERS = 64
+_COMPLETE = frozenset({"Pull complete", "Already exists"})
+_OF_LAYERS = _COMPLETE | {
+    "Pulling fs layer", "Waiting", "Downloading", "Verifying Checksum", "Download complete", "Extracting",
+}  # fmt: skip
+"""The statuses of messages about a layer; the image's own message has another one."""
 _LAYER_BYTES = 1 << 60
 
 
 class PullProgress:
-    """Adds up the layers of a pull into one short text, reported at most every half second.
+    """Adds up the layers of a pull, reported at most every half second.
 
     Counts `MOST_LAYERS` layers at most, and none whose id or size is out of range.
     """
 
-    def __init__(self, on_progress: Progress, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, on_progress: OnProgress, clock: Callable[[], float] = time.monotonic) -> None:
         self._on_progress = on_progress
         self._clock = clock
         self._layers: dict[str, tuple[int, int]] = {}
+        self._complete: dict[str, bool] = {}
+        """Of each layer, also those that the engine had before."""
         self._reported_at = float("-inf")
 
     def note(self, status: str, layer: str, current: int | None, total: int | None) -> None:
         """Counts one message of the engine."""
+        if status in _OF_LAYERS and self._is_known(layer, self._complete):
+            self._complete[layer] = self._complete.get(layer, False) or status in _COMPLETE
         if status == "Downloading" and current is not None and total and self._counts(layer, current, total):
             self._layers[layer] = (current, total)
         elif status in ("Download complete", "Pull complete") and layer in self._layers:
@@ -54,12 +64,16 @@ class PullProgress:
         self._reported_at = now
         done = sum(current for current, _ in self._layers.values())
         whole = sum(total for _, total in self._layers.values())
-        self._on_progress(f"pulling {done / 1e6:.1f} / {whole / 1e6:.1f} MB" if whole else "pulling")
+        complete = sum(self._complete.values())
+        self._on_progress(ImagePull(done, whole or None, complete, len(self._complete)))
 
     def _counts(self, layer: str, current: int, total: int) -> bool:
-        known = layer in self._layers or len(self._layers) < MOST_LAYERS
         sane = 0 <= current <= _LAYER_BYTES and 0 < total <= _LAYER_BYTES
-        return known and sane and 0 < len(layer) <= _LAYER_ID_CHARACTERS
+        return sane and self._is_known(layer, self._layers)
+
+    def _is_known(self, layer: str, known: Mapping[str, object]) -> bool:
+        """Returns whether the layer is one of the known ones or may become one."""
+        return (layer in known or len(known) < MOST_LAYERS) and 0 < len(layer) <= _LAYER_ID_CHARACTERS
 
 
 class Pulls:
@@ -68,7 +82,7 @@ class Pulls:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def pull(self, image: str, platform: str | None, on_progress: Progress) -> None:
+    async def pull(self, image: str, platform: str | None, on_progress: OnProgress) -> None:
         """Pulls one tag, by default `latest`, with the user's registry credentials.
 
         Raises: ImageUnavailable: the registry refused, did not answer, or stalled. EngineUnavailable.

@@ -41,6 +41,7 @@ class ContainerOutput:
         container_id = await self._ids.of(ref, role)
         if container_id is None:
             raise ContainerGone(f"the {role} of job {ref.id} does not exist")
+        raw = await self._ids.has_terminal(ref, role)
         path = await self._engine.path(f"/containers/{container_id}/logs")
         # A followed container may print nothing for days; without follow the engine sends the stored log at once.
         silence_s = None if follow else self._engine.timeouts.work_s
@@ -51,7 +52,7 @@ class ContainerOutput:
             )
 
         try:
-            async with aclosing(lines_after(ask, positions, follow)) as batches:
+            async with aclosing(lines_after(ask, positions, follow, raw=raw)) as batches:
                 async for batch in batches:
                     positions = log_cursors.positions_after(positions, batch)
                     yield LogBatch(batch, log_cursors.encoded(positions))
@@ -80,13 +81,14 @@ class ContainerOutput:
         container_id = await self._ids.of(ref, "worker")
         if container_id is None:
             raise ContainerGone(f"the worker of job {ref.id} does not exist")
+        raw = await self._ids.has_terminal(ref, "worker")
         path = await self._engine.path(f"/containers/{container_id}/attach")
         params = {"stream": "1", "stdout": "1", "stderr": "1"}
         try:
             async with self._engine.streams.open(
                 "POST", path, params=params, silence_s=None, buffer_bytes=_BUFFER_BYTES
             ) as body:
-                yield self._pieces(ref, body)
+                yield self._pieces(ref, body, raw=raw)
         except Refusal as error:
             if error.status in (404, 409):
                 self._ids.forget(ref, "worker")
@@ -97,9 +99,12 @@ class ContainerOutput:
         except DamagedLog as error:
             raise EngineUnavailable(f"cannot read the output of job {ref.id}: {error}") from error
 
-    async def _pieces(self, ref: JobRef, body: Body) -> AsyncIterator[tuple[StreamName, bytes]]:
+    async def _pieces(self, ref: JobRef, body: Body, *, raw: bool) -> AsyncIterator[tuple[StreamName, bytes]]:
         frames = Frames()
         async for chunk in body.chunks():
+            if raw:
+                yield "stdout", chunk
+                continue
             for piece in frames.feed(chunk):
                 yield piece
         now = await self._ids.inspect(ref, "worker")

@@ -11,11 +11,12 @@ shorter than 16 KiB and another line follows.
 Source: Docker Engine API, ContainerLogs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from jobd.docker.logs.frames import DamagedLog, Frames
 from jobd.docker.logs.log_cursors import Position, PositionedLine, Positions
 from jobd.docker.logs.log_positions import Missing, Search
+from jobd.docker.logs.raw_entries import RawEntries
 from jobd.docker.logs.stream_lines import StreamLines
 from jobd.jobs.port.model import StreamName
 
@@ -30,13 +31,19 @@ class LogReader:
 
     `missing`: the streams whose position the whole log did not hold, and what was left of the position: such a stream is read
     from the log's start, or from the rest of its position, with a mark. Holds at most one incomplete frame and one incomplete
-    line a stream.
+    line a stream. `raw`: the log of a container with a terminal, without frames.
     """
 
-    def __init__(self, positions: Positions, missing: Mapping[StreamName, Missing] | None = None) -> None:
+    def __init__(
+        self,
+        positions: Positions,
+        missing: Mapping[StreamName, Missing] | None = None,
+        *,
+        raw: bool = False,
+    ) -> None:
         self.entries = 0
         """The number of entries so far."""
-        self._frames = Frames()
+        self._frames: Frames | RawEntries = RawEntries() if raw else Frames()
         self._lines: dict[StreamName, StreamLines] = {
             "stdout": StreamLines("stdout"),
             "stderr": StreamLines("stderr"),
@@ -88,8 +95,15 @@ class LogReader:
 
         Raises: DamagedLog.
         """
+        return self._taken(self._frames.feed(data))
+
+    def feed_end(self) -> list[PositionedLine]:
+        """Returns the lines of an entry whose end only the end of the whole log shows. Raises: DamagedLog."""
+        return self._taken(self._frames.end()) if isinstance(self._frames, RawEntries) else []
+
+    def _taken(self, entries: Iterator[tuple[StreamName, bytes]]) -> list[PositionedLine]:
         out: list[PositionedLine] = []
-        for stream, entry in self._frames.feed(data):
+        for stream, entry in entries:
             time, space, payload = entry.partition(b" ")
             if not space or len(time) > _TIME_BYTES:
                 raise DamagedLog("an entry has no timestamp")

@@ -43,12 +43,14 @@ async def lines_after(
     positions: Positions,
     follow: bool,
     windows: tuple[int, ...] = WINDOWS,
+    *,
+    raw: bool = False,
 ) -> AsyncGenerator[list[PositionedLine], None]:
-    """Yields the lines after the positions, in batches; with `follow`, until the engine ends the log.
+    """Yields the lines after the positions, in batches; with `follow`, until the engine ends the log. `raw`: the container has a terminal.
 
     Raises: EngineUnavailable: the log was cut, or rotated faster than read; resume from the last position. DamagedLog.
     """
-    reading = _Reading(ask, positions, windows)
+    reading = _Reading(ask, positions, windows, raw)
     parts = [reading.catch_up(last=not follow)] if positions else []
     if follow or not positions:
         parts.append(reading.live(follow))
@@ -61,16 +63,17 @@ async def lines_after(
 class _Reading:
     """Reads a log in several requests; `positions` are the positions after the yielded lines."""
 
-    def __init__(self, ask: Ask, positions: Positions, windows: tuple[int, ...]) -> None:
+    def __init__(self, ask: Ask, positions: Positions, windows: tuple[int, ...], raw: bool) -> None:
         self.positions = dict(positions)
         self._ask = ask
         self._window_sizes = windows
+        self._raw = raw
 
     async def catch_up(self, *, last: bool) -> AsyncGenerator[list[PositionedLine], None]:
         """Reads the log to its present end; `last`: includes a last line without a newline."""
         missing: dict[StreamName, Missing] = {}
         for window in (*self._windows(), *[None] * WHOLE_READS):
-            reader = LogReader(self.positions, missing)
+            reader = LogReader(self.positions, missing, raw=self._raw)
             async with aclosing(self._read(reader, window, follow=False)) as batches:
                 async for batch in batches:
                     yield batch
@@ -84,7 +87,7 @@ class _Reading:
 
     async def live(self, follow: bool) -> AsyncGenerator[list[PositionedLine], None]:
         """Reads the lines after the positions and, with `follow`, the lines that are added."""
-        reader = LogReader(self.positions)
+        reader = LogReader(self.positions, raw=self._raw)
         window = next(iter(self._windows()), None)
         async with aclosing(self._read(reader, window, follow=follow)) as batches:
             async for batch in batches:
@@ -115,6 +118,9 @@ class _Reading:
                     yield batch
                 if window is not None and follow and reader.entries > window and not reader.located:
                     raise EngineUnavailable("the log rotated past the stored position")
+        if not follow:
+            for batch in self._kept(reader.feed_end()):
+                yield batch
         if reader.cut:
             raise EngineUnavailable("the log stream was cut")
 

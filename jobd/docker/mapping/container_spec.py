@@ -6,22 +6,25 @@ Source: Docker Engine API, ContainerCreate, VolumeCreate, NetworkCreate.
 """
 
 from jobd.docker.mapping import labels
+from jobd.docker.mapping.container_options import (
+    MIB,
+    Body,
+    host_mount,
+    sidecar_network,
+    worker_config,
+    worker_host,
+    worker_network,
+)
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.jobs.port.model import JobRef, WorkOrder
-from jobd.wire.host_alias import HOST_ALIAS
 from jobd.wire.job import DEFAULT_WORKSPACE, SECRETS_FOLDER, JobSpec
 from jobd.wire.report import JOBS_FOLDER
 
-Body = dict[str, object]
-
-MIB = 1024 * 1024
 SIDECAR_MEMORY_BYTES = 256 * MIB
 SIDECAR_PIDS = 256
 SIDECAR_WORKSPACE = DEFAULT_WORKSPACE
 """The sidecar's mount point, whatever the worker's is: a workspace at /usr would hide the sidecar's own programs."""
 SIDECAR_TMP = "rw,noexec,nosuid,nodev,size=16m,mode=1777"
-WORKER_TMP = "rw,nosuid,nodev,size=64m,mode=1777"
-"""Allows execution, for builds and installers; its content counts as the worker's memory."""
 SIDECAR_CAPABILITIES = ("DAC_OVERRIDE", "CHOWN", "FOWNER")
 SIDECAR_LOG_BYTES = 256 * MIB
 """High, since a report that rotates away unread is lost: the limit is for a runaway sidecar only."""
@@ -46,41 +49,44 @@ _NO_NEW_PRIVILEGES = ["no-new-privileges"]
 
 
 def worker_body(
-    order: WorkOrder, settings: DockerSettings, making: str, sandbox_id: str | None = None
+    order: WorkOrder,
+    settings: DockerSettings,
+    making: str,
+    sandbox_id: str | None = None,
+    *,
+    init: bool = True,
 ) -> Body:
     """Returns the create body of the worker. `making` is the random label of the volumes that this `create` makes.
-    `sandbox_id`: the container whose network the worker joins.
+    `sandbox_id`: the container whose network the worker joins. `init`: the engine has an init for containers.
     """
     spec = order.spec
     mounts = [
         _workspace(order, settings, making, spec.workspace),
         *_secrets(order, settings, making, read_only=True),
+        *map(host_mount, order.mounts),
     ]
     body: Body = {
         "Image": spec.image,
         "Env": [f"{name}={value}" for name, value in spec.environment.items()],
-        "WorkingDir": spec.workspace,
+        **worker_config(spec),
         "Labels": labels.container_labels(order.ref, settings.instance, "worker"),
-        "OpenStdin": False,
-        "Tty": False,
+        "OpenStdin": spec.stdin,
+        # The engine passes on the end of an input only where it has one connection in the worker's life.
+        "StdinOnce": spec.stdin and not spec.tty,
+        "Tty": spec.tty,
         "Healthcheck": _NO_HEALTHCHECK,
         **_process(spec),
     }
     if spec.user is not None:
         body["User"] = spec.user
     host: Body = {
-        **_host(settings, WORKER_LOG_DRIVER, settings.log_max_bytes, mounts, sandbox_id),
+        **worker_network(spec, settings, sandbox_id),
+        **_host(WORKER_LOG_DRIVER, settings.log_max_bytes, mounts),
+        **worker_host(order, init=init),
         "NanoCpus": nano_cpus(spec.cpu_cores),
-        "PidsLimit": spec.pids_limit,
         **_capabilities(spec),
         **_memory(spec.memory_mb * MIB),
     }
-    if spec.read_only:
-        host["ReadonlyRootfs"] = True
-        if spec.workspace != "/tmp":  # noqa: S108 - the worker's own
-            host["Tmpfs"] = {"/tmp": WORKER_TMP}  # noqa: S108 - the same
-    if order.gpus:
-        host["DeviceRequests"] = [{"DeviceIDs": list(order.gpus), "Capabilities": [["gpu"]]}]
     if spec.runtime is not None:
         host["Runtime"] = spec.runtime
     body["HostConfig"] = host
@@ -110,7 +116,8 @@ def sidecar_body(
         "Tty": False,
         "Healthcheck": _NO_HEALTHCHECK,
         "HostConfig": {
-            **_host(settings, SIDECAR_LOG_DRIVER, SIDECAR_LOG_BYTES, mounts, sandbox_id),
+            **sidecar_network(order.spec, settings, sandbox_id),
+            **_host(SIDECAR_LOG_DRIVER, SIDECAR_LOG_BYTES, mounts),
             "PidsLimit": SIDECAR_PIDS,
             "CapDrop": ["ALL"],
             "CapAdd": list(SIDECAR_CAPABILITIES),
@@ -137,13 +144,6 @@ def network_body(instance: str) -> Body:
     }
 
 
-def extra_hosts(configured: tuple[str, ...]) -> list[str]:
-    """Returns the host entries: the configured ones, and the host's alias unless configured."""
-    named = {entry.partition(":")[0] for entry in configured}
-    own = [] if HOST_ALIAS in named else [f"{HOST_ALIAS}:host-gateway"]
-    return [*own, *configured]
-
-
 def nano_cpus(cores: float) -> int:
     """Returns cores in billionths, at least the engine's minimum of a hundredth of a core."""
     return max(round(cores * 1_000_000_000), 10_000_000)
@@ -166,12 +166,9 @@ def _process(spec: JobSpec) -> Body:
     return process
 
 
-def _host(
-    settings: DockerSettings, driver: str, log_bytes: int, mounts: list[Body], sandbox_id: str | None
-) -> Body:
+def _host(driver: str, log_bytes: int, mounts: list[Body]) -> Body:
     bound = {"max-size": str(log_bytes // _LOG_FILES), "max-file": str(_LOG_FILES)}
     return {
-        **network(settings, sandbox_id),
         "SecurityOpt": _NO_NEW_PRIVILEGES,
         "Mounts": mounts,
         "LogConfig": {
@@ -180,16 +177,6 @@ def _host(
         },
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,
-    }
-
-
-def network(settings: DockerSettings, sandbox_id: str | None = None) -> Body:
-    """Returns the network of a container: of its own, or a sandbox's, which has the host entries already."""
-    if sandbox_id is not None:
-        return {"NetworkMode": f"container:{sandbox_id}"}
-    return {
-        "NetworkMode": labels.network_name(settings.instance),
-        "ExtraHosts": extra_hosts(settings.extra_hosts),
     }
 
 

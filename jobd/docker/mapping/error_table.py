@@ -196,6 +196,32 @@ ROWS: tuple[Row, ...] = (
         calls=frozenset({"fill"}),
         any_of=("cannot overwrite", "not a directory", "invalid argument"),
     ),
+    # --- the network, ports, mounts
+    Row(
+        "port-taken",
+        "final",
+        "a port that the job opens on this machine is in use: {text}",
+        "choose another port: -p HOST:PORT (hostPort in a job file)",
+        calls=RUNNING,
+        any_of=("port is already allocated", "address already in use", "ports are not available"),
+    ),
+    Row(
+        "network-missing",
+        "final",
+        "the engine does not have the network of the job: {text}",
+        "create it: docker network create NAME; or leave out --network",
+        calls=frozenset({"create", "start"}),
+        statuses=range(404, 405),
+        all_of=("network", "not found"),
+    ),
+    Row(
+        "mount-source-missing",
+        "final",
+        "a folder that the job mounts was removed: {text}",
+        "make the folder, and run the job again",
+        calls=frozenset({"create", "start"}),
+        any_of=("bind source path does not exist",),
+    ),
     # --- the machine
     Row(
         "no-address-range",

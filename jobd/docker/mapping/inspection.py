@@ -44,10 +44,19 @@ class State(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class ContainerConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """`Config` of ContainerInspect: labels and user; the user is the image's if the job sets none."""
+    """`Config` of ContainerInspect: labels, user and whether the container has a terminal; the user is the image's if the job sets none."""
 
     user: str = ""
+    tty: bool = False
     labels: dict[str, str] | None = None
+
+
+class MountPoint(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """An entry of `Mounts` of ContainerInspect."""
+
+    type: str = ""
+    name: str = ""
+    destination: str = ""
 
 
 LONGEST_ID = 128
@@ -60,6 +69,12 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     id: str
     state: State
     config: ContainerConfig
+    mounts: list[MountPoint] | None = None
+
+    @property
+    def has_host_mounts(self) -> bool:
+        """True if files of the engine's machine are mounted in the container."""
+        return any(mount.type == "bind" for mount in self.mounts or ())
 
     @property
     def never_started(self) -> bool:

@@ -19,6 +19,16 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     negotiated: str = ""
 
 
+NO_INIT = "N/A"
+"""The commit of an init that the engine does not find."""
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """`Commit` of SystemInfo: the version of a program that the engine uses."""
+
+    id: str = msgspec.field(name="ID", default="")
+
+
 class Info(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """SystemInfo."""
 
@@ -33,6 +43,8 @@ class Info(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     security_options: list[str] | None = None
     system_time: str = ""
     live_restore_enabled: bool = False
+    init_commit: Commit = Commit()
+    docker_root_dir: str = ""
 
 
 class NetworkInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -151,3 +163,16 @@ class Message(msgspec.Struct, frozen=True, rename={"progress": "progressDetail"}
     error: str = ""
     stream: str = ""
     progress: ProgressDetail | None = None
+
+
+class ExecCreated(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The answer of ContainerExec."""
+
+    id: str
+
+
+class ExecInspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of ExecInspect that jobd reads; the exit code is null while the command runs."""
+
+    running: bool = False
+    exit_code: int | None = None

@@ -10,7 +10,7 @@ Source: Docker Engine API, ContainerCreate (`NetworkMode` of `container:<id>`).
 from collections.abc import Mapping
 
 from jobd.docker.mapping import labels
-from jobd.docker.mapping.container_spec import MIB, Body, network
+from jobd.docker.mapping.container_options import MIB, Body, network
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.wire.job import JobSpec
 
@@ -91,6 +91,7 @@ def is_sandbox(found: Mapping[str, str] | None, instance: str) -> bool:
 def may_join(spec: JobSpec) -> bool:
     """True if the job's containers may join a sandbox.
 
-    A container with added capabilities could change the namespace, and a runtime of its own may have its own network stack.
+    A container with added capabilities could change the namespace, a runtime of its own may have its own network stack, and the engine
+    sets up no network, host name or hosts file for a container that joins another one's.
     """
-    return not spec.cap_add and spec.runtime is None
+    return not spec.cap_add and spec.runtime is None and not spec.has_own_network

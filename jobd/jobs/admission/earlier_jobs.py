@@ -1,6 +1,7 @@
 """The earlier jobs that a new job names in `after` and in its inputs, as they are at the submission.
 
-Owns which of them are refused, and that an input of a job that has not ended implies its completion. Reads records; stores nothing.
+Owns which of them are refused, and that an input implies the completion of the job that it comes from, unless `after` has another
+condition: whether that job fails before or after the submission changes nothing. Reads records; stores nothing.
 """
 
 from collections.abc import AsyncIterator
@@ -16,6 +17,8 @@ from jobd.store.errors import UnreadableJob
 from jobd.wire.artifact import JobFiles
 from jobd.wire.event import rfc3339
 from jobd.wire.job import JobSpec
+
+COMPLETED = "completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ async def earlier_jobs(spec: JobSpec, repository: JobRepository, reservation: Re
     for job_id, field_name in readers.items():
         uid = uids[job_id]
         source = await _source(repository, uid, job_id, field_name)
-        if not source.ended and job_id not in awaited:
+        if source.status != COMPLETED and job_id not in awaited:
             found.after.append(Awaited(uid=uid, id=job_id))
         workspace = source.takes.workspace if source.takes else None
         found.sources.append(Source(uid=uid, id=job_id, workspace=workspace))

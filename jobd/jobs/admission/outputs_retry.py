@@ -38,7 +38,7 @@ async def takeover_of(record: Record, store: Liveness) -> Takeover:
     if record.reason not in REPEATABLE or not isinstance(worker, Ended):
         how = f"{record.status}, {record.reason}" if record.reason else record.status
         raise Conflict(
-            f"only outputs that have failed can be repeated: job {record.id!r} ended with {how}"
+            f"only outputs that have failed can be repeated: job {record.id!r} has the status {how}"
             f" (jobctl retry {record.id} runs the whole job anew)",
             code="outputs-not-failed",
         )

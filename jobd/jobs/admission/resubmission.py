@@ -18,9 +18,9 @@ from msgspec.structs import replace
 
 from jobd.errors import Conflict, InvalidRequest, NotFound
 from jobd.jobs.admission.outputs_retry import check_adds_nothing, takeover_of
-from jobd.jobs.admission.retried_sources import check_source, implied_sources, with_sources
+from jobd.jobs.admission.retried_sources import check_source, implied_sources, met_conditions, with_sources
 from jobd.jobs.admission.submission import OutputsOf, Submission, Submitter, is_same_submission
-from jobd.jobs.record.parts import RetriedFrom
+from jobd.jobs.record.parts import Caller, RetriedFrom
 from jobd.jobs.record.record import Record
 from jobd.jobs.state.transitions.on_dependency import why_unmet
 from jobd.jobs.state.transitions.outcome import DEPENDENCY
@@ -43,7 +43,7 @@ class Resubmission:
     """A request to run the ended job `job_id` anew. `new_id` None: jobd derives an id. `secrets`: the values of the job's secrets.
     `after` None: the job's own dependencies, as far as they were not met. `sources`: other jobs in place of those whose files the job
     takes. `files`, `files_digest`: see `Submission`. `outputs`: repeats only
-    the outputs, on the workspace that is still there.
+    the outputs, on the workspace that is still there. `caller`: see `Submission`.
     """
 
     job_id: str
@@ -55,6 +55,7 @@ class Resubmission:
     files: Path | None = None
     files_digest: bytes | None = None
     outputs: bool = False
+    caller: Caller | None = None
 
 
 class Resubmitter:
@@ -90,6 +91,11 @@ class Resubmitter:
                 code="not-ended",
             )
         _check_secrets(spec, request)
+        if spec.stdin:
+            raise Conflict(
+                f"job {record.id!r} read its standard input, which jobd does not keep; submit the job again (jobctl run -i)",
+                code="input-needed",
+            )
         if request.files is None and _had_files(record, row, spec):
             raise InvalidRequest(
                 f"job {record.id!r} was submitted with local files, which jobd removed at the job's end; send the files again"
@@ -99,13 +105,14 @@ class Resubmitter:
             )
         after = request.after
         if after is None:
-            after = spec.after if _still_waited(record) else []
+            after = spec.after if _still_waited(record) else met_conditions(spec, request.sources)
         fixed = retry_prefix(record.id) if request.new_id is None else request.new_id
         renewed = with_sources(spec, request.sources)
-        again = checked(replace(renewed, id=fixed, secrets=dict(request.secrets), after=after))
+        again = checked(replace(renewed, id=fixed, secrets=dict(request.secrets), after=after, attach=False))
         submission = Submission(
             spec=again,
             owner=request.owner,
+            caller=request.caller,
             files=request.files,
             files_digest=request.files_digest,
             idempotent=True,
@@ -115,7 +122,7 @@ class Resubmitter:
             return earlier, False
         if request.after is None:
             await self._check_ends(record, again)
-        await self._check_sources(record, implied_sources(spec, request.sources))
+        await self._check_sources(record, implied_sources(again, request.sources.values()))
         if request.new_id is not None:
             return await self._submitter.submit(submission)
         return await self._submit_under_free_id(record, submission)
@@ -185,7 +192,7 @@ class Resubmitter:
                 )
 
     async def _check_sources(self, record: Record, job_ids: list[str]) -> None:
-        """Raises Conflict: the new job would take files of a job that failed while the old job awaited its completion."""
+        """Raises Conflict: the new job would await the completion of a job that has ended otherwise, for its files."""
         for job_id in job_ids:
             row = await self._store.get_by_id(job_id)
             if row is not None:  # the submission refuses a job that does not exist

@@ -1,10 +1,10 @@
 """The earlier jobs whose files a retry takes. Pure.
 
-A job that takes files of an earlier one awaits that job's completion. A retry of both takes the files of the earlier job's retry. A retry
-never takes files of a job that has failed since the old job was submitted: these files may be incomplete.
+A job that takes files of an earlier one awaits that job's completion, unless `after` has another condition for it. A retry of both takes
+the files of the earlier job's retry. Files of a job that has failed may be incomplete.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -12,7 +12,7 @@ from jobd.errors import Conflict, InvalidRequest
 from jobd.jobs.record.record import Record
 from jobd.jobs.state.transitions.on_dependency import why_unmet
 from jobd.wire.artifact import JobFiles
-from jobd.wire.job import JobSpec
+from jobd.wire.job import Dependency, JobSpec
 
 
 def with_sources(spec: JobSpec, sources: Mapping[str, str]) -> JobSpec:
@@ -36,16 +36,29 @@ def with_sources(spec: JobSpec, sources: Mapping[str, str]) -> JobSpec:
     return replace(spec, artifacts=artifacts)
 
 
-def implied_sources(spec: JobSpec, sources: Mapping[str, str]) -> list[str]:
-    """Returns the jobs that the old job awaited only for their files, as far as `sources` replaces none of them."""
+def implied_sources(spec: JobSpec, replaced: Collection[str]) -> list[str]:
+    """Returns the jobs that a retry with this spec awaits only for their files, without those in `replaced`, which run anew beside it."""
     named = {dependency.job for dependency in spec.after}
-    return [job_id for job_id in dict.fromkeys(_source_ids(spec)) if job_id not in named | set(sources)]
+    return [job_id for job_id in dict.fromkeys(_source_ids(spec)) if job_id not in named | set(replaced)]
+
+
+def met_conditions(spec: JobSpec, sources: Mapping[str, str]) -> list[Dependency]:
+    """Returns what a retry needs of the dependencies that the old job has met: the conditions other than completion for the jobs whose
+    files it takes, with the ids in `sources` in place of theirs.
+    """
+    taken = set(_source_ids(spec))
+    kept = {
+        sources.get(each.job, each.job): each.on
+        for each in spec.after
+        if each.job in taken and each.on != "completed"
+    }
+    return [Dependency(job=job_id, on=on) for job_id, on in kept.items()]
 
 
 def check_source(old: Record, source: Record) -> None:
-    """Raises Conflict: `source` ended otherwise than completed after the submission of the old job, which awaited its completion."""
-    if source.finished_at is None or source.finished_at < old.created_at:
-        return  # an end before the submission did not matter to the old job
+    """Raises Conflict: `source`, whose completion the retry of the old job awaits for its files, has ended otherwise."""
+    if not source.ended:
+        return
     if why := why_unmet(source.id, "completed", source.status):
         raise Conflict(
             f"job {old.id!r} cannot start: it takes files of another job, and {why}; retry both in one command, or give the id of that"

@@ -7,7 +7,7 @@ the containers. Must not know of HTTP.
 import asyncio
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -18,8 +18,9 @@ from jobd.events.delivery.queues.destination import destination_of
 from jobd.jobs.admission.earlier_jobs import EarlierJobs, earlier_jobs
 from jobd.jobs.admission.fingerprint import Fingerprints
 from jobd.jobs.admission.resource_limits import Caps
+from jobd.jobs.mounts.host_mounts import as_caller
 from jobd.jobs.record.new_record import new_record
-from jobd.jobs.record.parts import RetriedFrom
+from jobd.jobs.record.parts import Caller, RetriedFrom
 from jobd.jobs.record.record import Record
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.engine_monitor import EngineMonitor
@@ -51,7 +52,8 @@ class Submission:
     """A valid spec and its sender. `files`: a received tar on disk that goes into the workspace;
     accepting the job moves the tar away; `files_digest` is the SHA-256 of its bytes. `idempotent`: jobd
     accepts the same spec under the same id, with the same secrets and files, again. `retried_from`: the ended job
-    that this one runs anew; `outputs_of`: whose outputs alone this one repeats.
+    that this one runs anew; `outputs_of`: whose outputs alone this one repeats. `caller`: the sender's
+    credentials over the Unix socket.
     """
 
     spec: JobSpec
@@ -61,14 +63,18 @@ class Submission:
     idempotent: bool = False
     retried_from: RetriedFrom | None = None
     outputs_of: OutputsOf | None = None
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionLimits:
-    """What the operator allows: how many jobs may wait, whether jobs may add capabilities, how much a job may request."""
+    """What the operator allows: how many jobs may wait, whether jobs may add capabilities, the devices that jobs may have, how much a job
+    may request.
+    """
 
     max_queued: int
     allow_cap_add: bool = False
+    devices: tuple[str, ...] = ()
     caps: Caps = field(default_factory=Caps)
 
 
@@ -98,6 +104,7 @@ class Submitter:
             raise InvalidRequest(
                 "this daemon adds no capabilities; its operator can set ALLOW_CAP_ADD", field="capAdd"
             )
+        self._check_devices(spec)
         kept = next((n for n, output in enumerate(spec.outputs) if output.keep), None)
         if kept is not None and not self._deps.outputs.keeps_any:
             raise InvalidRequest(
@@ -108,14 +115,26 @@ class Submitter:
         self._check_gpus(spec.gpus)
         self._engine_monitor.check_fits(spec)
 
+    def _check_devices(self, spec: JobSpec) -> None:
+        for index, device in enumerate(spec.devices):
+            if not any(f"{device.source}/".startswith(f"{one}/") for one in self.limits.devices):
+                raise InvalidRequest(
+                    f"this daemon gives jobs no {device.source}; its operator can name it in ALLOW_DEVICES",
+                    field=f"devices[{index}].source",
+                )
+
     def _check_gpus(self, gpus: Gpus) -> None:
         count, needed = len(self._deps.queue.gpus), 1 if gpus == "all" else gpus
         if needed > count:
             raise InvalidRequest(
-                f"asks for {gpus} GPU{'s' * (gpus != 1)}; this daemon has {count} (GPU_DEVICES, set by its operator)",
+                f"gpus: asks for {gpus} GPU{'s' * (gpus != 1)}; this daemon has {count} (GPU_DEVICES, set by its operator)",
                 code="invalid-spec",
                 field="gpus",
             )
+
+    async def check_mounts(self, spec: JobSpec, caller: Caller | None) -> None:
+        """Raises InvalidRequest: this caller cannot have a mount of the job, or not as the job's user."""
+        await self._deps.mounts.check(as_caller(spec, caller), caller)
 
     async def check_earlier_jobs(self, spec: JobSpec) -> None:
         """Raises InvalidRequest if an earlier job that the job names does not exist, or has no workspace for the job's inputs."""
@@ -135,6 +154,7 @@ class Submitter:
         Raises:
             InvalidRequest: the host can never run the job. QueueFull: too many jobs wait. Conflict: the id is taken.
         """
+        submission = replace(submission, spec=as_caller(submission.spec, submission.caller))
         spec = without_values(submission.spec)
         try:
             storing = await self._check_and_begin(submission, spec)
@@ -148,6 +168,8 @@ class Submitter:
     async def _check_and_begin(
         self, submission: Submission, spec: JobSpec
     ) -> asyncio.Task[tuple[Record, bool]]:
+        if submission.outputs_of is None:
+            await self.check_mounts(spec, submission.caller)
         with self._deps.holds.reservation() as reservation:
             if submission.outputs_of is None:
                 self.check(spec)
@@ -169,6 +191,7 @@ class Submitter:
             spec if outputs_of is None else outputs_only(spec),
             now=self._deps.clock.now(),
             owner=submission.owner,
+            caller=submission.caller if spec.mounts else None,
             digest=self.fingerprint(submission),
             has_spool=submission.files is not None or (outputs_of is not None and outputs_of.had_files),
             boot=self._deps.clock.boot,

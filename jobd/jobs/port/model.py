@@ -60,6 +60,8 @@ class EndCause(Enum):
     """The engine evicted the container: for a container of higher priority, or because its node lacked resources."""
     NODE_LOST = "node-lost"
     """The container's machine is lost. There is no exit code."""
+    NOT_EXECUTED = "not-executed"
+    """The container's init could not execute the command, which does not exist (exit code 127) or is not executable (126)."""
     UNKNOWN = "unknown"
     """The engine does not report the cause. An exit code may have another meaning."""
 
@@ -121,11 +123,21 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class HostMount:
+    """A file or folder `source` of the engine's machine, at the path `target` of the worker."""
+
+    source: str
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WorkOrder:
     """The input for preparing one attempt. `sidecar`: True if the job needs a sidecar. `files`: a tar to unpack in the workspace.
     `image_ready`: `prepare` has reported the image of this attempt before, and does not pull again.
     `gpus`: the ids of the devices that the worker gets. `sources`: the earlier jobs whose workspaces the sidecar reads, by the id
     under which the order names them. `workspace_of`: the attempt whose workspace this job takes over; this job then gets no worker.
+    `mounts`: the files and folders of the engine's machine that the worker gets, at paths without links that were checked just now.
     """
 
     ref: JobRef
@@ -136,6 +148,7 @@ class WorkOrder:
     gpus: tuple[str, ...] = ()
     sources: Mapping[str, JobRef] = field(default_factory=dict)
     workspace_of: JobRef | None = None
+    mounts: tuple[HostMount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +161,9 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The engine's name, versions and size: cores, bytes of memory. `has_sidecar_image`: the sidecar image is local."""
+    """The engine's name, versions and size: cores, bytes of memory. `has_sidecar_image`: the sidecar image is local.
+    `shares_files`: the engine can mount files of this machine. `own_paths`: the engine's own sockets and data, which no job may have.
+    """
 
     name: str
     version: str
@@ -158,6 +173,8 @@ class EngineFacts:
     platform: str
     has_sidecar_image: bool = False
     details: Mapping[str, str] = field(default_factory=dict)
+    shares_files: bool = True
+    own_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +193,55 @@ class Usage:
 
     cpu_s: float
     memory_peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePull:
+    """How far the pull of an image is: the downloaded bytes of its layers, and how many layers are complete. `total_bytes`: None where unknown,
+    as `layers` is 0.
+    """
+
+    done_bytes: int
+    total_bytes: int | None
+    layers_done: int = 0
+    layers: int = 0
+
+    @property
+    def text(self) -> str:
+        """The same for people: `pulling 12.3 / 40.1 MB, 3 of 7 layers`."""
+        parts = []
+        if self.total_bytes:
+            parts.append(f"{self.done_bytes / 1e6:.1f} / {self.total_bytes / 1e6:.1f} MB")
+        if self.layers:
+            parts.append(f"{self.layers_done} of {self.layers} layers")
+        return f"pulling {', '.join(parts)}".rstrip()
+
+
+Progress = str | ImagePull
+"""What an engine does to prepare a job: a text for people, or a pull."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSize:
+    """The size of a terminal, in characters."""
+
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command to run beside a worker. `environment` is added to the worker's; `workdir` and `user` None: the worker's own. `stdin`: the
+    caller feeds the command's input. `tty`: the command has a terminal, of this `size` if given.
+    """
+
+    arguments: tuple[str, ...]
+    stdin: bool = False
+    tty: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    workdir: str | None = None
+    user: str | None = None
+    size: WindowSize | None = None
 
 
 LogCursor = msgspec.Raw

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from jobd.jobs.port.hints import Hint
+from jobd.jobs.port.interactive import InteractiveEngine
 from jobd.jobs.port.model import (
     ContainerFacts,
     Created,
@@ -21,6 +22,7 @@ from jobd.jobs.port.model import (
     LogBatch,
     LogCursor,
     Observation,
+    Progress,
     Role,
     StartFate,
     StreamName,
@@ -33,8 +35,8 @@ from jobd.wire.report import SidecarOrder
 class PreparationProgress(Protocol):
     """Receives the progress of one `prepare`. An exception of these calls ends `prepare`, which raises the exception again."""
 
-    def report(self, text: str) -> None:
-        """Takes a short text for people ("pulling 12.3 / 40.1 MB")."""
+    def report(self, progress: Progress) -> None:
+        """Takes how far the preparation is: of a pull, its bytes and layers as far as the engine tells them."""
         ...
 
     async def image_ready(self, image: ImageFacts) -> None:
@@ -279,5 +281,5 @@ class Upkeep(Inventory, Removal, Protocol):
     """The calls of retention."""
 
 
-class EnginePort(JobEngine, Monitored, Upkeep, DiskMeasurement, Protocol):
+class EnginePort(JobEngine, InteractiveEngine, Monitored, Upkeep, DiskMeasurement, Protocol):
     """All Protocols in one object, which the composition root passes on."""

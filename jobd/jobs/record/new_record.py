@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from jobd.jobs.record.attempt import Attempt
-from jobd.jobs.record.parts import ArtifactState, ClockMark, RetriedFrom
+from jobd.jobs.record.parts import ArtifactState, Caller, ClockMark, RetriedFrom, StopPolicy
 from jobd.jobs.record.record import Record
 from jobd.jobs.record.scheduling import Awaited, Scheduling, ticket_at
 from jobd.jobs.record.states import Queued
@@ -27,10 +27,11 @@ def new_record(
     sources: Sequence[Source] = (),
     retried_from: RetriedFrom | None = None,
     takes: Takeover | None = None,
+    caller: Caller | None = None,
 ) -> Record:
     """Returns the record of a new job. Its `uid` sorts by time and is unique. `ticket`: its place in the queue; None: that of `now`.
     `after`: the jobs that must end first; `sources`: those whose workspaces the job needs. `retried_from`: the job
-    that this one runs anew; `takes`: whose outputs alone it repeats.
+    that this one runs anew; `takes`: whose outputs alone it repeats. `caller`: who has sent it, if it mounts folders of the machine.
     """
     artifacts = {a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts}
     return Record(
@@ -39,6 +40,11 @@ def new_record(
         created_at=now,
         image=spec.image,
         owner=owner,
+        caller=caller,
+        stop_policy=StopPolicy(
+            signal=spec.stop_signal,
+            grace_s=0.0 if spec.stop_signal == "SIGKILL" else float(spec.stop_timeout_seconds),
+        ),
         spec_digest=digest,
         has_spool=has_spool,
         token=secrets.token_urlsafe(24),

@@ -51,6 +51,20 @@ class CancelRequest(Part, frozen=True, kw_only=True):
     grace_s: float = DEFAULT_GRACE_S
 
 
+class StopPolicy(Part, frozen=True, kw_only=True):
+    """How a worker is ended unless a cancel says otherwise: `signal` first, SIGKILL after `grace_s`."""
+
+    signal: str = STOP_SIGNAL
+    grace_s: float = DEFAULT_GRACE_S
+
+
+class Caller(Part, frozen=True, kw_only=True):
+    """The user at the other end of the Unix socket, by its credentials there."""
+
+    uid: int
+    gid: int
+
+
 class ClockMark(Part, frozen=True, kw_only=True):
     """The clock (`jobd/clock.py`) by which the awaited times of a record were written."""
 

@@ -5,14 +5,14 @@ the record. `machine.py` changes records, `record_form.py` encodes them.
 """
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
 from jobd.jobs.port.model import JobRef
 from jobd.jobs.record.attempt import Attempt
 from jobd.jobs.record.parts import (
-    DEFAULT_GRACE_S,
-    STOP_SIGNAL,
+    Caller,
     CancelRequest,
     ClockMark,
     Ended,
@@ -29,6 +29,7 @@ from jobd.jobs.record.parts import (
     Started,
     Starting,
     Stop,
+    StopPolicy,
     WorkerUsage,
 )
 from jobd.jobs.record.scheduling import Scheduling, ticket_at
@@ -52,15 +53,18 @@ _WITHOUT_WORKER = (Queued, Pulling, LoadingInputs)
 _WITHOUT_FAILURE = (Queued, Pulling, Running, CollectingOutputs)
 _MEASURED = (Started, Ended)
 
+Input = Literal["unopened", "open", "ended", "cut"]
+
 
 class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     """One job's facts and its users' requests. A repeated attempt replaces only `attempt`.
 
     `version` counts the stored changes. `image`: the spec's image, for callers that do not need the whole spec; empty in records of older
-    versions. `image_digest`: the digest of the last pulled image. `has_spool`: local files were sent with the job; jobd has them until
+    versions. `image_digest`: the digest of the last pulled image. `caller`: who has sent the job, if the job mounts folders of the machine. `has_spool`: local files were sent with the job; jobd has them until
     the job's end. `sources`: the earlier jobs whose workspaces stay for this job. `retried_from`: the job that this one runs anew;
     `takes`: whose outputs alone it repeats. `taken_by`: the job that has taken over the workspace.
-    `token`: authenticates the job's sidecar. `paused`: a user has paused this job alone. `form`, 2, is the version of the stored form
+    `token`: authenticates the job's sidecar. `paused`: a user has paused this job alone. `input`: of a worker without a terminal; `cut`: the
+    worker has read an end that no client sent. `form`, 2, is the version of the stored form
     (`record_form.py`).
     """
 
@@ -71,6 +75,8 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     image: str = ""
     image_digest: str | None = None
     owner: str | None = None
+    caller: Caller | None = None
+    stop_policy: StopPolicy = StopPolicy()
     spec_digest: str = ""
     has_spool: bool = False
     token: str = ""
@@ -82,6 +88,7 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     events: EventCounts = EventCounts()
     log: LogState = LogState()
     paused: bool = False
+    input: Input = "unopened"
     retried_from: RetriedFrom | None = None
     cancel: CancelRequest | None = None
     earlier: list[FailedAttempt] = msgspec.field(default_factory=list)
@@ -252,12 +259,12 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     @property
     def grace_s(self) -> float:
         """How long the worker has between the first signal and SIGKILL."""
-        return self.cancel.grace_s if self.cancel else DEFAULT_GRACE_S
+        return self.cancel.grace_s if self.cancel else self.stop_policy.grace_s
 
     @property
     def stop_signal(self) -> str:
         """The first signal that ends the worker."""
-        return self.cancel.signal if self.cancel else STOP_SIGNAL
+        return self.cancel.signal if self.cancel else self.stop_policy.signal
 
     @property
     def end_ordered(self) -> bool:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from jobd.clock import Clock
 from jobd.jobs.admission.queue import AdmissionQueue
+from jobd.jobs.interactive.attachments import Attachments
+from jobd.jobs.interactive.inputs import Inputs
 from jobd.jobs.job_repository import JobRepository
 from jobd.jobs.log.live_output import LiveOutputs
+from jobd.jobs.mounts.host_mounts import HostMounts
 from jobd.jobs.port.protocols import JobEngine
 from jobd.jobs.record.record import Record
 from jobd.jobs.retention.kept_outputs import KeptOutputs
@@ -37,6 +40,9 @@ class Dependencies:
     secrets: SecretFiles
     outputs: KeptOutputs
     holds: WorkspaceHolds
+    mounts: HostMounts
     on_change: Callable[[Record, Record, JobSpec], None]
     live_outputs: LiveOutputs
     notify: Callable[[str], None]
+    attachments: Attachments
+    inputs: Inputs

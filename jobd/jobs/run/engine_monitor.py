@@ -72,7 +72,11 @@ class EngineMonitor:
         if self.facts is None:
             return
         if spec.cpu_cores > self.facts.cpus and spec.cpu:
-            raise InvalidRequest(f"asks for {spec.cpu:g} cores; this host has {self.facts.cpus}", field="cpu")
+            raise InvalidRequest(
+                f"cpu: asks for {spec.cpu:g} cores; this host has {self.facts.cpus} cores", field="cpu"
+            )
         host_mb = self.facts.memory_bytes // (1024 * 1024)
         if spec.memory_mb > host_mb:
-            raise InvalidRequest(f"asks for {spec.memory_mb} MB; this host has {host_mb}", field="memory")
+            raise InvalidRequest(
+                f"memory: asks for {spec.memory_mb} MB; this host has {host_mb} MB", field="memory"
+            )

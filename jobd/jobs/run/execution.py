@@ -1,7 +1,6 @@
 """A job's containers from the worker's start to their removal: starting, observing, signalling, reading logs.
 
-Owns how these actions are executed, the resulting facts, and the log followers of both containers. `next_action.py` decides
-which action is next; `preparation.py` has the actions before the worker's start.
+Owns these actions, their facts and both log followers. `next_action.py` decides which action is next; `preparation.py` has the earlier ones.
 """
 
 import asyncio
@@ -57,10 +56,15 @@ class Execution:
         await self._job_state.take_log(replace(read, lines=await self._output.resolve_newlines(read.lines)))
 
     async def stop_reading(self) -> None:
-        """Stops following both containers' logs; a batch that is being stored is stored first."""
+        """Stops following both containers' logs; a batch that is being stored is stored first. Closes the worker's input."""
         await self._logs.stop()
         await self._output.stop()
         await self._reports.stop()
+        await self._deps.inputs.close(self._job_state.record.uid)
+
+    def interrupt(self) -> None:
+        """Ends the wait for a client: a user wants the job to end."""
+        self._deps.attachments.release(self._job_state.record.uid)
 
     def start_reading_reports(self) -> None:
         """Follows the reports of a sidecar that was just started, if any: the first ones come before the next observation."""
@@ -80,16 +84,25 @@ class Execution:
                 # The secrets' memory ended with the sidecar: the worker would find an empty folder.
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
-                return
+                return None
+        if job_state.spec.attach:
+            await self._deps.attachments.hold(job_state.record.uid)
+            if job_state.record.phase != "running":
+                return None  # a user has cancelled the job
+        if refusal := await self._deps.mounts.refusal(job_state.spec, job_state.record.caller):
+            await job_state.apply(facts.SetupFailed("input-failed", refusal))
+            return None
         # Attaching waits for the engine, the commit waits for the disk.
-        following = asyncio.ensure_future(self._output.attach(job_state.record.log.seq))
+        following = asyncio.gather(
+            self._output.attach(job_state.record.log.seq),
+            self._deps.attachments.admit(job_state.record.uid),
+        )
         try:
             await job_state.apply(facts.WorkerStarting())
         finally:
             await following
         if job_state.record.phase != "running" or job_state.record.worker_over:
-            await self._output.stop()
-            return  # a user has cancelled the job
+            return await self._output.stop()  # a user has cancelled the job
         self._observed_state.forget()
         hint_count_before = self._observed_state.hint_count
         try:
@@ -142,6 +155,8 @@ class Execution:
     async def observe(self) -> None:
         """Observes the containers, or takes the worker's end from a hint; reads their logs."""
         job_state, observed_state = self._job_state, self._observed_state
+        if job_state.record.input == "open" and not self._deps.inputs.holds(job_state.record.uid):
+            await job_state.apply(facts.InputCut())
         died = observed_state.pop_end_event(job_state.record)
         if (
             died is not None

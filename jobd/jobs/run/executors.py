@@ -5,6 +5,7 @@ Thousands of jobs may wait for a place, and an executor has followers, locks and
 
 from collections.abc import Callable
 
+from jobd.jobs.port.model import Progress
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.execution import Execution
 from jobd.jobs.run.job_state import JobState
@@ -14,7 +15,7 @@ from jobd.jobs.state.observed_state import ObservedState
 
 
 class Executors:
-    """What executes the actions of one job. `say` gets the progress of a pull, for people."""
+    """What executes the actions of one job. `say` gets the progress of a preparation."""
 
     __slots__ = ("collection", "execution", "preparation")
 
@@ -23,7 +24,7 @@ class Executors:
         job_state: JobState,
         observed_state: ObservedState,
         deps: Dependencies,
-        say: Callable[[str | None], None],
+        say: Callable[[Progress | None], None],
     ) -> None:
         self.preparation = Preparation(job_state, observed_state, deps.engine, deps, say)
         self.execution = Execution(job_state, observed_state, deps.engine, deps)
@@ -32,4 +33,5 @@ class Executors:
     def interrupt(self) -> None:
         """Cancels what delays a user's request."""
         self.preparation.interrupt()
+        self.execution.interrupt()
         self.collection.interrupt()

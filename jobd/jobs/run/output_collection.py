@@ -10,19 +10,26 @@ import tarfile
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from jobd.jobs.port.errors import EngineUnavailable, FilesChanged, FilesNotKept, NoSuchFile
+from jobd.jobs.port.errors import EngineError, EngineUnavailable, FilesChanged, FilesNotKept, NoSuchFile
 from jobd.jobs.port.protocols import Files
 from jobd.jobs.record.parts import OutputState
 from jobd.jobs.retention.kept_outputs import NoRoom
 from jobd.jobs.run.dependencies import Dependencies
+from jobd.jobs.run.folder_names import FolderNames
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.state import facts
 from jobd.jobs.state.machine import OUTPUTS_TOOK_TOO_LONG
 from jobd.jobs.state.next_action import OUTPUTS_LIMIT
 from jobd.wire.files.filenames import unescape
+from jobd.wire.files.folder_text import folder_text
 from jobd.wire.job import JobSpec, Output
 
 LOOKED_AT_BYTES = 64 * 1024
+LISTED_BYTES = 16 << 20
+"""The most bytes of a folder's tar that are read for the names in the folder: an engine lists no folder."""
+LISTING_LIMIT_S = 5.0
+MOST_EXPLAINED = 3
+"""So many missing outputs of a job have a text that says what their folder holds instead."""
 TOO_LARGE = "output-too-large"
 FAILED = "output-failed"
 
@@ -57,7 +64,11 @@ class Collection:
             await asyncio.gather(task, return_exceptions=True)
 
     async def _all(self, spec: JobSpec) -> dict[str, OutputState]:
-        return {output.path: await self._one(spec, n, output) for n, output in enumerate(spec.outputs)}
+        states = {output.path: await self._one(spec, n, output) for n, output in enumerate(spec.outputs)}
+        missing = [name for name, state in states.items() if state.status == "missing" and not state.error]
+        for name in missing[:MOST_EXPLAINED]:
+            states[name] = OutputState(status="missing", error=await self._held_instead(spec, name))
+        return states
 
     async def _one(self, spec: JobSpec, number: int, output: Output) -> OutputState:
         tar = self._engine.open_tar(self._job_state.record.workspace_ref, container_path(spec, output.path))
@@ -79,6 +90,36 @@ class Collection:
         except FilesChanged as error:
             # The worker has ended, so its files do not change: the engine broke off.
             raise EngineUnavailable(str(error), answered=True) from error
+
+    async def _held_instead(self, spec: JobSpec, path: str) -> str | None:
+        """Returns what the nearest existing folder of a missing output holds; None where that is unknown."""
+        parts = path.split("/")
+        for depth in range(len(parts) - 1, -1, -1):
+            folder = "/".join(parts[:depth])
+            try:
+                async with asyncio.timeout(LISTING_LIMIT_S):
+                    found = await self._listed(container_path(spec, folder or "."))
+            except FilesNotKept:
+                return None
+            except NoSuchFile:
+                continue
+            except (EngineError, TimeoutError):
+                return None  # the missing output fails the job without this text too
+            if not found.is_folder:
+                return None
+            return folder_text(folder, found.names, parts[depth], complete=found.is_complete) or None
+        return None
+
+    async def _listed(self, path: str) -> FolderNames:
+        found, size = FolderNames(), 0
+        tar = self._engine.open_tar(self._job_state.record.workspace_ref, path)
+        async with aclosing(tar):
+            async for chunk in tar:
+                found.feed(chunk)
+                size += len(chunk)
+                if found.is_over or size >= LISTED_BYTES:
+                    break
+        return found
 
 
 def conclusion(states: dict[str, OutputState]) -> facts.OutputsCollected:

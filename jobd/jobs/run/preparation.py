@@ -9,8 +9,9 @@ import dataclasses
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from jobd.errors import InvalidRequest
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable
-from jobd.jobs.port.model import Created, ImageFacts, WorkOrder
+from jobd.jobs.port.model import Created, ImageFacts, Progress, WorkOrder
 from jobd.jobs.port.protocols import PreparationEngine
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 
 class Preparation:
-    """`say` gets the progress of a pull, for people; None ends the progress. Every call is safe to repeat; EngineUnavailable and
+    """`say` gets the progress of a `prepare`; None ends the progress. Every call is safe to repeat; EngineUnavailable and
     StoreError mean that the caller repeats the call.
     """
 
@@ -34,7 +35,7 @@ class Preparation:
         observed_state: ObservedState,
         engine: PreparationEngine,
         deps: Dependencies,
-        say: Callable[[str | None], None],
+        say: Callable[[Progress | None], None],
     ) -> None:
         self._job_state = job_state
         self._observed_state = observed_state
@@ -61,6 +62,13 @@ class Preparation:
         order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready, gpus, sources)
         if takes is not None:
             order = dataclasses.replace(order, workspace_of=takes.workspace.ref)
+        elif spec.mounts:
+            try:
+                mounts = await self._deps.mounts.check(spec, record.caller)
+            except InvalidRequest as error:
+                await self._job_state.apply(facts.SetupFailed("input-failed", str(error)))
+                return
+            order = dataclasses.replace(order, mounts=mounts)
         try:
             if record.phase == "inputs":
                 # The sidecar has run and no other container has: jobd reuses no old container. A sidecar that has refused its order
@@ -89,7 +97,7 @@ class Preparation:
         pull_limit = asyncio.timeout(None if order.image_ready else PULL_LIMIT_S)
         try:
             async with pull_limit:
-                progress = _Progress(self._job_state, self._say, pull_limit)
+                progress = _PrepareProgress(self._job_state, self._say, pull_limit)
                 return await self._unless_interrupted(self._engine.prepare(order, progress))
         except TimeoutError as error:
             if not pull_limit.expired():
@@ -140,19 +148,19 @@ class Preparation:
             task.cancel()
 
 
-class _Progress:
-    """The progress of one `prepare`: texts for people, and the image, which ends the time limit of the pull."""
+class _PrepareProgress:
+    """The progress of one `prepare`, and the image, which ends the time limit of the pull."""
 
     def __init__(
-        self, job_state: JobState, say: Callable[[str | None], None], pull_limit: asyncio.Timeout
+        self, job_state: JobState, say: Callable[[Progress | None], None], pull_limit: asyncio.Timeout
     ) -> None:
         self._job_state = job_state
         self._say = say
         self._pull_limit = pull_limit
 
-    def report(self, text: str) -> None:
+    def report(self, progress: Progress) -> None:
         """See `port.protocols.PreparationProgress`."""
-        self._say(text)
+        self._say(progress)
 
     async def image_ready(self, image: ImageFacts) -> None:
         """Stores that the image is local. Raises StoreError."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from jobd.jobs.admission.slot import Slot
 from jobd.jobs.port.errors import EngineError, EngineUnavailable
 from jobd.jobs.port.hints import Connected, Hint
+from jobd.jobs.port.model import Progress
 from jobd.jobs.record.parts import EngineErrors
 from jobd.jobs.record.record import Record
 from jobd.jobs.record.text_limits import short
@@ -36,10 +37,10 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Drives one job. `progress` is the latest progress of a pull, for people."""
+    """Drives one job. `progress`: how far its preparation is, or why an action is tried again."""
 
     def __init__(self, record: Record, deps: Dependencies) -> None:
-        self.progress: str | None = None
+        self.progress: Progress | None = None
         self._deps = deps
         self._wake = Wakeup()
         self._worth_a_try = Wakeup()
@@ -283,5 +284,5 @@ class Supervisor:
         self._slot.follow(self.record)
         self._wake.set()
 
-    def _say(self, text: str | None) -> None:
-        self.progress = text
+    def _say(self, progress: Progress | None) -> None:
+        self.progress = progress

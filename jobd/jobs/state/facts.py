@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobd.jobs.port.model import Created, ImageFacts, Observation, Role, Usage
-from jobd.jobs.record.parts import STOP_SIGNAL, OutputState
+from jobd.jobs.record.parts import OutputState
 from jobd.wire.report import Heading, Report
 
 
@@ -155,13 +155,15 @@ class StopSent:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """A user wants the job to end; with `delete`, to be deleted too. `signal`: the first signal that the worker gets."""
+    """A user wants the job to end; with `delete`, to be deleted too. `signal`: the first signal that the worker gets, SIGKILL follows after
+    `grace_s`; None: the job's own.
+    """
 
     by: str
-    grace_s: float
+    grace_s: float | None
     delete: bool
     why: str | None = None
-    signal: str = STOP_SIGNAL
+    signal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,21 @@ class WorkerThawing:
 @dataclass(frozen=True, slots=True)
 class WorkerThawed:
     """The engine has thawed the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputOpening:
+    """jobd is about to open the worker's standard input. Stored before the call: if jobd is killed, the worker reads the end of its input."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputEnding:
+    """The client has sent the end of the input, and jobd is about to pass the end on."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputCut:
+    """The connection to the worker's standard input has ended with an earlier process of jobd, before the client sent the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +267,9 @@ Fact = (
     | FreezeRefused
     | WorkerThawing
     | WorkerThawed
+    | InputOpening
+    | InputEnding
+    | InputCut
     | TimePassed
     | ClockMoved
     | Measured

@@ -67,6 +67,7 @@ def outputs_only(spec: JobSpec) -> JobSpec:
         artifacts=[artifact for artifact in spec.artifacts if artifact.id in late],
         secrets={},
         read_only=False,
+        mounts=[],
         cpu=DEFAULT_CPU,
         memory=SIDECAR_MEMORY_MB,
         gpus=0,

@@ -124,6 +124,8 @@ def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step
         ) if isinstance(state, Running) and isinstance(state.worker, Started):
             worker = _frozen_or_thawed(record, state.worker, fact, now)
             return Step(record.with_state(state.change(worker=worker)))
+        case facts.InputOpening() | facts.InputEnding() | facts.InputCut() if isinstance(state, Running):
+            return Step(_input_changed(record, fact))
         case facts.TimePassed():
             return Step(_time_passed(record, now))
         case facts.Measured() if isinstance(state, Running) and isinstance(state.worker, Started):
@@ -166,14 +168,15 @@ def _stop_sent(record: Record, kill: bool, now: datetime) -> Record:
 
 def _cancelled(record: Record, spec: JobSpec, request: facts.CancelRequested, now: datetime) -> Step:
     before, state = record.cancel, record.state
+    grace_s = record.stop_policy.grace_s if request.grace_s is None else request.grace_s
     requested = record.change(
         cancel=CancelRequest(
             # A later request never weakens an earlier one: a delete stays a delete.
             delete=request.delete or record.is_deleted,
             by=(before.by if before else None) or request.by,
             why=(before.why if before else None) or request.why,
-            signal=request.signal,
-            grace_s=min(request.grace_s, before.grace_s) if before else request.grace_s,
+            signal=request.signal or record.stop_policy.signal,
+            grace_s=min(grace_s, before.grace_s) if before else grace_s,
         )
     )
     if isinstance(state, Queued | Pulling) or (isinstance(state, Running) and state.worker is None):
@@ -189,6 +192,18 @@ def _paused(record: Record, paused: bool) -> Record:
         # The user asks again: the engine may freeze the worker now.
         record = record.with_state(state.change(worker=state.worker.change(freeze_refusal=None)))
     return record.change(paused=paused)
+
+
+def _input_changed(record: Record, fact: facts.Fact) -> Record:
+    match fact, record.input:
+        case facts.InputOpening(), "unopened":
+            return record.change(input="open")
+        case facts.InputEnding(), "open":
+            return record.change(input="ended")
+        case facts.InputCut(), "open":
+            return record.change(input="cut")
+        case _:
+            return record
 
 
 def _frozen_or_thawed(record: Record, worker: Started, fact: facts.Fact, now: datetime) -> Started:

@@ -13,7 +13,7 @@ import msgspec
 
 from jobd.wire.problem import InvalidSpec, Problem, problem_of
 from jobd.wire.validation.nulls import null_remover
-from jobd.wire.validation.suggestions import suggested_field
+from jobd.wire.validation.suggestions import permitted_values, suggested_field
 
 T = TypeVar("T")
 
@@ -54,7 +54,13 @@ class BodyDecoder(Generic[T]):
             raise InvalidSpec([Problem("", "the body is nested too deeply")]) from None
         except msgspec.DecodeError as error:
             raise InvalidSpec(
-                [problem_of(error, lambda field: suggested_field(self._kind, _tree(body), field))]
+                [
+                    problem_of(
+                        error,
+                        lambda field: suggested_field(self._kind, _tree(body), field),
+                        lambda field: permitted_values(self._kind, _tree(body), field),
+                    )
+                ]
             ) from None
 
     def convert(self, tree: object) -> T:
@@ -68,7 +74,13 @@ class BodyDecoder(Generic[T]):
             raise InvalidSpec([Problem("", "it is nested too deeply")]) from None
         except msgspec.ValidationError as error:
             raise InvalidSpec(
-                [problem_of(error, lambda field: suggested_field(self._kind, tree, field))]
+                [
+                    problem_of(
+                        error,
+                        lambda field: suggested_field(self._kind, tree, field),
+                        lambda field: permitted_values(self._kind, tree, field),
+                    )
+                ]
             ) from None
 
     def _converted(self, tree: object) -> T:

@@ -23,6 +23,7 @@ from jobd.wire.problem import InvalidSpec, Problem
 from jobd.wire.signing import keys_of
 from jobd.wire.validation.artifacts import artifact_problems
 from jobd.wire.validation.body import BodyDecoder
+from jobd.wire.validation.container import container_problems
 from jobd.wire.validation.limits import (
     MAX_CALLBACK_EVENTS,
     MAX_CPU,
@@ -153,6 +154,7 @@ def _job(spec: JobSpec) -> Iterator[Problem]:
     yield from _secrets(spec)
     yield from retry_problems(spec)
     yield from queue_problems(spec)
+    yield from container_problems(spec)
 
 
 def _outputs(outputs: list[Output]) -> Iterator[Problem]:

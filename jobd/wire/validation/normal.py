@@ -43,6 +43,10 @@ def normal_form(spec: JobSpec) -> JobSpec:
             changes[name] = default
     if spec.workspace.endswith("/"):
         changes["workspace"] = _workspace(spec.workspace)
+    if spec.working_dir:
+        working_dir = _working_dir(spec.working_dir, changes.get("workspace", spec.workspace))
+        if working_dir != spec.working_dir:
+            changes["working_dir"] = working_dir
     if spec.callback is not None and not (spec.callback.url and spec.callback.key != ""):
         changes["callback"] = _callback(spec.callback)
     if any(map(_has_empty_option, spec.artifacts)):
@@ -54,6 +58,11 @@ def _workspace(path: str) -> str:
     # "/" stays and is refused later: it does not mean the default.
     plain = path.rstrip("/") or path
     return DEFAULT_WORKSPACE if plain == DEFAULT_WORKSPACE else plain
+
+
+def _working_dir(path: str, workspace: str) -> str:
+    plain = path.rstrip("/") or path
+    return "" if plain == workspace else plain
 
 
 def _callback(callback: Callback) -> Callback | None:

@@ -49,6 +49,11 @@ def retry_problems(spec: JobSpec) -> Iterator[Problem]:
     """Yields the problems of `retries` and `retryOn`."""
     if not 0 <= spec.retries <= MAX_RETRIES:
         yield Problem("retries", f"must be from 0 to {MAX_RETRIES}")
+    elif spec.retries and spec.is_interactive:
+        yield Problem(
+            "retries",
+            "cannot be combined with stdin, tty or attach: what a client sends to the first attempt is gone for the next one",
+        )
     if len(spec.retry_on) > MAX_RETRY_ON:
         yield Problem("retryOn", f"must have at most {MAX_RETRY_ON} entries")
     for index, cause in enumerate(spec.retry_on):

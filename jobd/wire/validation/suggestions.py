@@ -1,4 +1,4 @@
-"""Suggestions for unknown fields: the known field with the most similar name. Pure."""
+"""What is known of a field that is wrong: the known field with the most similar name, and the permitted values. Pure."""
 
 import re
 from functools import cache
@@ -27,8 +27,29 @@ def suggested_field(kind: type, tree: object, field: str) -> str | None:
     return plain[found[0]] if found else None
 
 
+def permitted_values(kind: type, tree: object, field: str) -> str | None:
+    """Returns the values that `field` may have, `a, b or c`; None where they are not few."""
+    info, _ = _found(kind, tree, field)
+    members = _members(info)
+    words = [
+        str(value) for member in members if isinstance(member, inspect.LiteralType) for value in member.values
+    ]
+    if any(isinstance(member, inspect.IntType) for member in members):
+        words.insert(0, "a whole number")
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else None
+
+
 def known_fields(kind: type, tree: object, path: str) -> list[str]:
     """Returns the field names of the object at `path` of a tree for `kind`; none where its type is unknown."""
+    struct = _struct(*_found(kind, tree, path))
+    if struct is None:
+        return []
+    tag = [struct.tag_field] if struct.tag_field else []
+    return [*tag, *(field.encode_name for field in struct.fields)]
+
+
+def _found(kind: type, tree: object, path: str) -> tuple[inspect.Type | None, Any]:
+    """Returns the type and the value at `path` of a tree for `kind`; None where they are unknown."""
     info: inspect.Type | None = _type_info(kind)
     value = tree
     for step in _STEP.finditer(path):
@@ -41,11 +62,7 @@ def known_fields(kind: type, tree: object, path: str) -> list[str]:
             fields = {field.encode_name: field.type for field in struct.fields} if struct else {}
             info = fields.get(step[2])
             value = value.get(step[2]) if isinstance(value, dict) else None
-    struct = _struct(info, value)
-    if struct is None:
-        return []
-    tag = [struct.tag_field] if struct.tag_field else []
-    return [*tag, *(field.encode_name for field in struct.fields)]
+    return info, value
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from jobd.wire.container import Mount, Port
 from jobd.wire.views.base import View
 
 UNREADABLE = "unreadable"
@@ -43,6 +44,15 @@ class OutputView(View, frozen=True, kw_only=True):
     error: str | None = None
 
 
+class PullView(View, frozen=True, kw_only=True):
+    """How far the pull of the job's image is: downloaded bytes and complete layers. `bytes` and `layers` are absent where unknown."""
+
+    done_bytes: int = 0
+    bytes: int | None = None
+    layers_done: int = 0
+    layers: int = 0
+
+
 class AttemptView(View, frozen=True, kw_only=True):
     """One run of the worker."""
 
@@ -79,10 +89,11 @@ class DependencyView(View, frozen=True, kw_only=True):
 
 class JobView(View, frozen=True, kw_only=True):
     """A job. `status` and `id` are always present. `exit_code` is absent while unknown; `reason` is a kebab-case code of a failure.
-    `waiting_for` is a text that says what the job waits for now. `priority` is the present one; absent for 0, as is `group` for the
-    group `default`. `gpu_devices`: the GPUs that the job holds, or held. `paused`: the job does not start, or its worker stands still,
+    `waiting_for` is a text that says what the job waits for now; `pull`: how far the pull of its image is. `priority` is the present
+    one; absent for 0, as is `group` for the group `default`. `gpu_devices`: the GPUs that the job holds, or held. `paused`: the job does not start, or its worker stands still,
     since a user has paused the job, its running group or all running jobs. `paused_seconds`: for how long the worker of the present attempt
-    has stood still, to which no time limit applies; absent if it has not. `retried_from`: the id of the job that this one runs anew.
+    has stood still, to which no time limit applies; absent if it has not. `retried_from`: the id of the job that this one runs anew. `user`, `network`, `ports`,
+    `mounts`: as in the job spec.
     """
 
     id: str
@@ -93,6 +104,7 @@ class JobView(View, frozen=True, kw_only=True):
     phase: str = ""
     reason: str | None = None
     waiting_for: str | None = None
+    pull: PullView | None = None
     paused: bool = False
     paused_seconds: float | None = None
     queue_position: int | None = None
@@ -103,6 +115,10 @@ class JobView(View, frozen=True, kw_only=True):
     image: str = ""
     image_digest: str | None = None
     command: str | list[str] | None = None
+    user: str | None = None
+    network: str = ""
+    ports: list[Port] = []
+    mounts: list[Mount] = []
     meta: dict[str, str] = {}
     labels: dict[str, str] = {}
     owner: str | None = None

@@ -15,6 +15,7 @@ from typing import Any, cast
 import docker
 
 from jobd.docker.mapping import container_spec, labels
+from jobd.docker.mapping.container_options import Body
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.jobs.port.model import JobRef, WorkOrder
 from jobd.wire.job import JobSpec
@@ -99,7 +100,7 @@ class Bare:
         job: JobSpec = convert_spec({**tree, "id": f"bench-{uuid.uuid4().hex[:12]}"})
         return WorkOrder(ref=JobRef(uid=uuid.uuid4().hex, id=job.id), spec=job, sidecar=sidecar)
 
-    def _create(self, order: WorkOrder, role: str, body: container_spec.Body) -> str:
+    def _create(self, order: WorkOrder, role: str, body: Body) -> str:
         name = f"job-{order.ref.id}-{role}"
         return str(self.api.create_container_from_config(body, name)["Id"])  # type: ignore[no-untyped-call]
 

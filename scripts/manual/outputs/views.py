@@ -7,9 +7,16 @@ from scripts.manual.outputs.shape import Shape
 
 
 class SetsOfList(Shape, kw_only=True):
-    """Sets of jobs, newest first."""
+    """Sets of jobs, newest first. `more`: the daemon has more sets than --limit."""
 
     sets: list[SetView]
+    more: bool
+
+
+class SetEnded(SetView, frozen=True, kw_only=True):
+    """A set whose jobs have ended. The numbers are those of each job's latest retry; `retried`: how many jobs failed before a retry."""
+
+    retried: int = 0
 
 
 class JobsOfList(Shape, kw_only=True):

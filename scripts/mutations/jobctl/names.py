@@ -6,7 +6,7 @@ MUTATIONS = (
     Mutation(
         "jobctl: the beginning of an id is enough to remove a job",
         "jobctl/selection/ids.py",
-        "        job = _exactly(client, text)\n        if job is None:\n            raise _no_job(text)\n        return job",
+        "        job = _exactly(client, text)\n        if job is None:\n            raise _no_job(client, text)\n        return job",
         "        return find(client, text)",
         "tests/e2e/everyday/test_names.py::test_a_prefix_ends_no_job_and_lists_the_matching_ids",
     ),
@@ -142,5 +142,19 @@ MUTATIONS = (
         "self._ahead.get(stream) or self._filter_of",
         "self._filter_of",
         "tests/unit/jobctl/output/test_printer.py::test_a_line_completes_what_was_printed_before_its_end",
+    ),
+    Mutation(
+        "jobctl: a job of a set that was retried with success still counts as failed",
+        "jobctl/sets/outcome.py",
+        '                (self.retried if job["id"] in self._anew else self.failed).append(kept)',
+        "                self.failed.append(kept)",
+        "tests/unit/jobctl/sets/test_outcome.py::test_the_latest_retry_of_a_chain_counts",
+    ),
+    Mutation(
+        "jobctl: a closed pipe is an error like a full disk",
+        "jobctl/main.py",
+        "    except BrokenPipeError:\n        _discard_stdout()\n        return 128 + signal.SIGPIPE\n",
+        "",
+        "tests/integration/jobctl/test_closed_pipes.py::test_the_reader_of_stdout_has_gone[ls]",
     ),
 )

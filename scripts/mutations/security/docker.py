@@ -30,8 +30,8 @@ MUTATIONS = (
     SecurityMutation(
         W,
         "no limit of processes",
-        "jobd/docker/mapping/container_spec.py",
-        '        "PidsLimit": spec.pids_limit,\n',
+        "jobd/docker/mapping/container_options.py",
+        '        "PidsLimit": spec.pids_limit + own_init,\n',
         "",
         f"{SECURITY}/test_worker.py::test_a_fork_bomb_stays_within_its_limit_and_ends_with_its_job",
     ),
@@ -110,7 +110,7 @@ MUTATIONS = (
     SecurityMutation(
         W,
         "the root is writable despite readOnly",
-        "jobd/docker/mapping/container_spec.py",
+        "jobd/docker/mapping/container_options.py",
         'host["ReadonlyRootfs"] = True',
         'host["ReadonlyRootfs"] = False',
         f"{SECURITY}/test_worker_options.py::test_a_read_only_worker_can_write_only_to_workspace_and_tmp",

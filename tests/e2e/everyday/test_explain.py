@@ -34,6 +34,11 @@ def test_the_last_lines_of_stderr_are_shown(daemon: Daemon, worker_image: str, j
     assert tree["lastLines"][-1] == "line 8"
 
 
+def test_the_remedies_are_commands_of_the_engine(daemon: Daemon, job_id: str) -> None:
+    text = ended(daemon, job_id, "jobd-test-no-such-image:1", "true", pull="never")
+    assert "docker pull jobd-test-no-such-image:1" in text
+
+
 def test_control_sequences_of_a_job_reach_no_terminal(daemon: Daemon, worker_image: str, job_id: str) -> None:
     ended(daemon, job_id, worker_image, r"printf '\033]0;t\007\033[2Jlast words\n' >&2; exit 4")
     text = "\n".join(shown(daemon, "explain", job_id))

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Callable
-from http.client import HTTPException
 from typing import Any
 
 import docker
 import pytest
 
-from tests.support.daemon import DEADLINE_S, FAILPOINTS, Answer, Daemon, Receiver, until
+from tests.support.daemon import DEADLINE_S, FAILPOINTS, Daemon, Receiver, until
 from tests.support.engine.starts import Starts
 from tests.support.instrumented.failpoints import POINTS
 from tests.support.invariants import check_events, delete, delivered, left_of
+from tests.support.killed_daemon import call, dead
 
 LOUD = {"LOG_LEVEL": "debug"}
 STOPPING = ("commit:cancel-request", "commit:stop-sent", "engine:signal", "call:kill")
@@ -62,20 +62,6 @@ def short(receiver: Receiver, worker_image: str, job_id: str) -> dict[str, Any]:
 
 def long(receiver: Receiver, worker_image: str, job_id: str) -> dict[str, Any]:
     return spec(receiver, worker_image, job_id, "trap '' TERM; echo up; sleep 600")
-
-
-def dead(daemon: Daemon) -> bool:
-    assert daemon.process is not None
-    return daemon.process.poll() is not None
-
-
-def call(daemon: Daemon, method: str, path: str, body: Any = None) -> Answer | None:
-    """Returns the answer, None if jobd died before it gave one."""
-    try:
-        return daemon.call(method, path, body, {"Idempotency-Key": "k"})
-    except (OSError, HTTPException):
-        until(lambda: dead(daemon), "a daemon that does not answer is dead")
-        return None
 
 
 def status_of(daemon: Daemon, job_id: str) -> str | None:

@@ -3,15 +3,15 @@
 import io
 import tarfile
 from collections.abc import Callable
-from http.client import HTTPException
 from typing import Any
 
 import docker
 import pytest
 
-from tests.support.daemon import FAILPOINTS, Answer, Daemon, Receiver, until
+from tests.support.daemon import FAILPOINTS, Daemon, Receiver, until
 from tests.support.engine.starts import Starts
 from tests.support.invariants import ARTIFACT, check_events, delete, delivered
+from tests.support.killed_daemon import call, dead
 
 TAKEOVER_POINTS = (
     *(f"{when}-commit:{name}" for name in ("accepted", "pulling", "inputs", "outputs", "done") for when in ("before", "after")),
@@ -28,20 +28,6 @@ SHORT = {"JOB_RETENTION": "1s", "MAINTENANCE_INTERVAL": "200ms"}
 
 def points(names: tuple[str, ...]) -> list[Any]:
     return [pytest.param(name, marks=pytest.mark.fast) if name in FAST else name for name in names]
-
-
-def dead(daemon: Daemon) -> bool:
-    assert daemon.process is not None
-    return daemon.process.poll() is not None
-
-
-def call(daemon: Daemon, method: str, path: str, body: Any = None) -> Answer | None:
-    """Returns the answer, None if jobd died before it gave one."""
-    try:
-        return daemon.call(method, path, body, {"Idempotency-Key": "k"})
-    except (OSError, HTTPException):
-        until(lambda: dead(daemon), "a daemon that does not answer is dead")
-        return None
 
 
 def over(daemon: Daemon, job_id: str) -> bool:

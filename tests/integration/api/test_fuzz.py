@@ -31,7 +31,7 @@ from tests.support.daemon import Daemon
 
 CASES = int(os.environ.get("FUZZ_CASES", "15"))
 STEPS = int(os.environ.get("FUZZ_STEPS", "300"))
-MOST_STEPS = 5 * STEPS
+MOST_STEPS = 10 * STEPS
 """The limit until each of `FOLLOWED` was drawn."""
 WALKS_A_ROUND = 10
 STEPS_A_WALK = 12
@@ -51,6 +51,8 @@ MEANT = {
     ("POST", "/v1/jobs/{id}/priority"),  # the same
     ("PUT", "/v1/groups/{name}"),  # the same
     ("GET", "/v1/jobs/{id}/files"),  # a path must be in the workspace
+    ("GET", "/v1/jobs/{id}/attach"),  # a request must be a WebSocket's
+    ("GET", "/v1/jobs/{id}/exec"),  # the same
     ("POST", "/internal/events"),  # a report must name one of the job's artifacts
 }
 """Operations whose values have conditions beyond types and bounds."""

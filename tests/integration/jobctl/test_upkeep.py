@@ -126,7 +126,7 @@ def test_top_on_a_terminal_runs_until_ctrl_c_also_without_the_daemon(daemon: Any
     read_until(main, b"back again")
     program.send_signal(signal.SIGINT)
     read_to_end(main)
-    assert program.wait(60) == 0
+    assert program.wait(60) == 130
     assert program.stderr.read() == b""
     program.stderr.close()
 

@@ -81,6 +81,7 @@ class System:
         self.supervisors, self.engine_monitor = jobs.supervisors, jobs.engine_monitor
         self.groups, self.sets, self.resubmitter = jobs.groups, jobs.sets, jobs.resubmitter
         self.submitter, self.service, self.retention = jobs.submitter, jobs.service, jobs.retention
+        self.sessions = jobs.sessions
         self._listening = asyncio.create_task(self.engine_monitor.listen())
 
     async def stop(self) -> None:

@@ -42,18 +42,26 @@ def reload(daemon: Daemon) -> dict[str, Any]:
 def test_what_may_change_changes_and_the_rest_is_named(configured: Daemon, file: Path) -> None:
     file.write_text(
         'max_concurrent_jobs = 7\nmax_memory = "100m"\njob_retention = "1h"\ngpu_devices = "0"\nlog_max_bytes = 2048\n'
+        'allow_devices = "/dev/fuse"\nallow_mounts = "/srv"\n'
     )
     told = reload(configured)["settings reloaded"]
-    assert told["changed"] == "JOB_RETENTION, MAX_CONCURRENT_JOBS, MAX_MEMORY"
-    assert told["needs_restart"] == "GPU_DEVICES, LOG_MAX_BYTES"
+    assert told["changed"] == "JOB_RETENTION, MAX_CONCURRENT_JOBS, MAX_MEMORY, ALLOW_DEVICES"
+    assert told["needs_restart"] == "GPU_DEVICES, LOG_MAX_BYTES, ALLOW_MOUNTS"
     assert told["level"] == "warning"
     assert configured.call("GET", "/v1/version").json["maxConcurrentJobs"] == 7
     assert configured.call("GET", "/v1/queue").json["limit"] == 7
     refused = configured.call("POST", "/v1/jobs", {"id": "a", "image": "x", "memory": 200})
     assert refused.status == 400
     assert b"MAX_MEMORY" in refused.body
+    device = {"source": "/dev/fuse", "target": "/dev/fuse"}
+    assert (
+        configured.call(
+            "POST", "/v1/jobs", {"id": "a", "image": "x", "memory": 50, "devices": [device]}
+        ).status
+        == 202
+    )
     again = reload(configured)["settings reloaded"]
-    assert (again["changed"], again["needs_restart"]) == ("", "GPU_DEVICES, LOG_MAX_BYTES")
+    assert (again["changed"], again["needs_restart"]) == ("", "GPU_DEVICES, LOG_MAX_BYTES, ALLOW_MOUNTS")
 
 
 def test_a_removed_setting_has_its_default_again(configured: Daemon, file: Path) -> None:

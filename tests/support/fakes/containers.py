@@ -8,6 +8,7 @@ from jobd.jobs.port.model import ContainerFacts, ContainerState, JobRef, RawLine
 from jobd.wire.job import JobSpec
 from jobd.wire.report import SidecarOrder
 from tests.support.fakes.sidecar import SidecarScript
+from tests.support.fakes.worker import WorkerScript
 from tests.support.fakes.workspace import Files
 
 
@@ -27,6 +28,10 @@ class Container:
     order: SidecarOrder | None = None
     script: SidecarScript = field(default_factory=SidecarScript)
     notified: bool = False
+    worker_script: WorkerScript = field(default_factory=WorkerScript)
+    typed: bytes = b""
+    """What the worker has not read of its input, or not printed since a line has not ended."""
+    input_ended: bool = False
 
     @property
     def running(self) -> bool:

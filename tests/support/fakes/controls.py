@@ -37,11 +37,12 @@ class Controls:
     those of `prepare` by its parts, "pull" and "create". `before_pull_ends` is awaited within each pull; `pulls` counts them.
     `lose_start`: the answer to `start_worker` is lost, `before` or `after` the start took effect; `late`: the start takes effect at
     `let_starts_arrive`. `before_removal` is called before the removal of a container that has not run. `unreadable_logs`: the roles
-    whose logs the engine does not return. `keeps_files`: False if files are gone with the worker's end. `starts` lists the started workers, in order.
+    whose logs the engine does not return. `commands`: the scripts of commands beside workers, by their first argument. `keeps_files`: False if files are gone with the worker's end. `starts` lists the started workers, in order.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.workers: dict[str, WorkerScript] = {}
+        self.commands: dict[str, WorkerScript] = {}
         self.sidecars: dict[str, SidecarScript | list[SidecarScript]] = {}
         self.missing_images: set[str] = set()
         self.sidecar_image_missing = False

@@ -5,6 +5,7 @@ containers, `worker.py` and `sidecar.py` their scripts. Executes nothing and rea
 of the store, of HTTP or of Docker.
 """
 
+import signal as signals
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
@@ -19,6 +20,7 @@ from jobd.jobs.port.errors import (
 )
 from jobd.jobs.port.hints import Hint
 from jobd.jobs.port.model import (
+    Command,
     ContainerFacts,
     DiskUse,
     EndCause,
@@ -31,8 +33,10 @@ from jobd.jobs.port.model import (
     StartFate,
     StreamName,
     Usage,
+    WindowSize,
 )
 from jobd.wire.report import SidecarOrder
+from tests.support.fakes.interactive import FakeInput, FakeProcess
 from tests.support.fakes.preparation import FakePreparation
 from tests.support.fakes.printed import output, printed
 from tests.support.fakes.worker import WorkerScript
@@ -118,7 +122,7 @@ class FakeOrchestrator(FakePreparation):
         return ended.cause or EndCause.UNKNOWN
 
     async def signal(self, ref: JobRef, role: Role, signal: str) -> None:
-        """SIGKILL ends; SIGTERM ends a worker that does not ignore it."""
+        """SIGKILL ends; another signal ends a worker that has an init and does not ignore the signal."""
         self._here("signal")
         job = self._world.find(ref)
         box = job.of(role) if job is not None else None
@@ -127,11 +131,13 @@ class FakeOrchestrator(FakePreparation):
         if signal == "SIGKILL":
             self._world.end(job, role, box, 137, EndCause.SIGNAL)
         elif (
-            signal == "SIGTERM"
+            role == "worker"
+            and job.spec.init  # a process 1 without a handler ignores the signal
             and not box.facts.frozen  # a frozen process handles no signal
             and not self.workers.get(ref.id, WorkerScript()).ignores_sigterm
         ):
-            self._world.end(job, role, box, 143, EndCause.SIGNAL)
+            code = 128 + signals.Signals[signal].value
+            self._world.end(job, role, box, code, EndCause.SIGNAL)
 
     async def freeze_worker(self, ref: JobRef) -> None:
         """Freezes a running worker, unless `refuse_freeze`."""
@@ -236,6 +242,38 @@ class FakeOrchestrator(FakePreparation):
         if job.worker.facts.frozen:
             raise ContainerGone(f"the worker of job {ref.id} is frozen")
         yield output(job.worker, len(job.worker.log), self._hints, self._here)
+
+    @asynccontextmanager
+    async def input(self, ref: JobRef) -> AsyncIterator[FakeInput]:
+        """Opens the worker's input."""
+        self._here("input")
+        job = self._world.find(ref)
+        if job is None or job.worker is None:
+            raise ContainerGone(f"the worker of job {ref.id} does not exist")
+        if job.worker.facts.frozen:
+            raise RefusedByEngine(f"the worker of job {ref.id} is frozen")
+        stream = FakeInput(self._world, job, job.worker, self._here)
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+    async def resize(self, ref: JobRef, size: WindowSize) -> bool:
+        """Sets the size of the worker's terminal."""
+        self._here("resize")
+        job = self._world.find(ref)
+        return job is not None and self._world.resize(job, size)
+
+    @asynccontextmanager
+    async def execute(self, ref: JobRef, command: Command) -> AsyncIterator[FakeProcess]:
+        """Plays the script of the command's first argument; a command without a script does not exist."""
+        self._here("execute")
+        job = self._world.find(ref)
+        if job is None or job.worker is None or not job.worker.running:
+            raise ContainerGone(f"the worker of job {ref.id} does not run")
+        if job.worker.facts.frozen:
+            raise RefusedByEngine(f"the worker of job {ref.id} is frozen")
+        yield FakeProcess(self.commands.get(command.arguments[0]), command, job.worker, self._hints)
 
     def hints(self) -> AsyncGenerator[Hint, None]:
         """Yields `Connected` first and after each outage, then the events."""

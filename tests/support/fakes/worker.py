@@ -14,7 +14,8 @@ class WorkerScript:
     """A started worker prints, writes, and ends for `cause` after `runs_s` (None: when a signal ends it).
 
     `shows` names secrets to print after `lines`, or to report on stderr if missing. `rest`: printed to stdout last, without a newline. `writes` are files, by path within the workspace.
-    `start_error` (code, text): the start fails.
+    `start_error` (code, text): the start fails. `copies`: copies its input to stdout, until the input's end, and then ends.
+    `shows_size`: prints rows and columns at each change of its terminal.
     """
 
     lines: Sequence[str] = ()
@@ -27,3 +28,5 @@ class WorkerScript:
     cause: EndCause = EndCause.OWN_EXIT
     ignores_sigterm: bool = False
     start_error: tuple[int, str] | None = None
+    copies: bool = False
+    shows_size: bool = False

@@ -20,6 +20,7 @@ from jobd.jobs.port.model import (
     Role,
     StartFate,
     StreamName,
+    WindowSize,
 )
 from jobd.wire.artifact import JobFiles, Write
 from jobd.wire.report import ArtifactDone, InputsFailed, SidecarOrder, encode_report
@@ -76,8 +77,9 @@ class World:
         self._started(job, "worker", box)
         for path, content in script.writes.items():
             job.files[f"{job.spec.workspace}/{path}"] = content
-        box.log += [self._line("stdout", text) for text in script.lines]
-        box.log += [self._line("stderr", text) for text in script.errors]
+        box.worker_script = script
+        box.log += [self._printed(job, "stdout", text) for text in script.lines]
+        box.log += [self._printed(job, "stderr", text) for text in script.errors]
         secrets = job.secrets
         for name in script.shows:
             box.log.append(
@@ -88,12 +90,48 @@ class World:
         if script.rest:
             box.unfinished = replace(self._line("stdout", script.rest), newline=False)
         self._hints.wake()
+        self._read_input(job, box)
         if script.runs_s is None:
             return
         if script.runs_s <= 0:
             self.end(job, "worker", box, script.exit_code, script.cause)
         else:
             box.run = asyncio.create_task(self._run(job, box, script, script.runs_s))
+
+    def type(self, job: Job, box: Container, data: bytes) -> None:
+        """Adds bytes to a worker's input."""
+        box.typed += data
+        self._read_input(job, box)
+
+    def end_input(self, job: Job, box: Container) -> None:
+        """Ends a worker's input."""
+        box.input_ended = True
+        self._read_input(job, box)
+
+    def resize(self, job: Job, size: WindowSize) -> bool:
+        """Sets the size of a worker's terminal; False if there is none."""
+        box = job.worker
+        if box is None or not box.running or not job.spec.tty:
+            return False
+        if box.worker_script.shows_size:
+            box.log.append(self._printed(job, "stdout", f"{size.rows} {size.columns}"))
+            self._hints.wake()
+        return True
+
+    def _read_input(self, job: Job, box: Container) -> None:
+        if not box.running or not box.worker_script.copies:
+            return
+        *lines, box.typed = box.typed.split(b"\n")
+        box.log += [self._printed(job, "stdout", line.decode()) for line in lines]
+        if box.input_ended:
+            if box.typed:
+                box.unfinished = replace(self._line("stdout", box.typed.decode()), newline=False)
+            self.end(job, "worker", box, box.worker_script.exit_code)
+        self._hints.wake()
+
+    def _printed(self, job: Job, stream: StreamName, text: str) -> RawLine:
+        """Returns a line as a worker prints it: a terminal has one stream, and ends lines with a carriage return."""
+        return self._line("stdout", text + "\r") if job.spec.tty else self._line(stream, text)
 
     def start_sidecar(self, job: Job, box: Container, order: SidecarOrder, script: SidecarScript) -> None:
         """Starts a sidecar that writes the texts of `order` and prints its script's reports on the inputs."""

@@ -17,6 +17,7 @@ from jobd.jobs.state import event_drafts, facts
 from jobd.jobs.state.machine import step
 from jobd.wire import event, report
 from scripts.check_docs import event_fields
+from tests.support.models.job_inputs import JobInputs
 from tests.support.models.job_pauses import JobPauses
 
 
@@ -31,7 +32,7 @@ def with_engine(observation: ContainerFacts | None) -> ContainerFacts | None:
     )
 
 
-class JobFacts(JobPauses):
+class JobFacts(JobPauses, JobInputs):
     """One job, its engine, and what the supervisor has done so far. `Life` sets the fields."""
 
     had_files: bool

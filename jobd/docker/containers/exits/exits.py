@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from jobd.docker.containers.exits import init_failures
 from jobd.docker.containers.exits.memory_kills import killed_for_memory
 from jobd.docker.containers.exits.own_signals import OwnSignals
 from jobd.docker.containers.exits.stop_evidence import StopEvidence
@@ -87,7 +88,11 @@ class ContainerExits:
             case "start":
                 return Started(ref.uid, role, facts)
             case "die":
-                explained = facts is not None and self._of(ref.uid, role).explains(facts)
+                explained = (
+                    facts is not None
+                    and facts.exit_code not in init_failures.CODES
+                    and self._of(ref.uid, role).explains(facts)
+                )
                 return Ended(ref.uid, role, facts if explained else None)
             case "kill" if not self._own_signals.is_own(
                 event.actor.id, event.actor.attributes.get("signal", "")
@@ -97,17 +102,28 @@ class ContainerExits:
         return Changed(ref.uid, role)
 
     async def observed(self, uid: str, role: Role, seen: ContainerFacts | None) -> ContainerFacts | None:
-        """Returns the facts; if the engine's stop made a start fail, `start_may_pass` is set. Notes that a container runs."""
+        """Returns the facts; if the engine's stop made a start fail, `start_may_pass` is set, and a command that could not be executed is
+        said to be the cause. Notes that a container runs.
+        """
         if seen is None:
             return seen
         if seen.ended:
-            return replace(seen, error=NETWORK_LOST) if self._of(uid, role).network_lost else seen
+            if self._of(uid, role).network_lost:
+                return replace(seen, error=NETWORK_LOST)
+            return await self._executed(role, seen)
         evidence = self._of(uid, role)
         leaving = evidence.is_in_doubt(seen) and not await self._stays()
         if leaving:
             evidence.engine_left()
         stopped = evidence.stopped_with_engine(seen, leaving=leaving)
         return replace(seen, start_may_pass=True) if stopped else seen
+
+    async def _executed(self, role: Role, ended: ContainerFacts) -> ContainerFacts:
+        """Returns the facts with the cause and the text of a command that the init could not execute."""
+        if role != "worker" or ended.exit_code not in init_failures.CODES:
+            return ended
+        why = await init_failures.not_executed(self._engine, ended.id)
+        return ended if why is None else replace(ended, cause=EndCause.NOT_EXECUTED, error=why)
 
     async def of(self, uid: str, role: Role, ended: ContainerFacts) -> EndCause:
         """Returns what ended the container: from the engine's own start time or, if that does not decide, from events.

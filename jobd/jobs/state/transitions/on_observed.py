@@ -26,6 +26,7 @@ from jobd.jobs.state.transitions.outcome import (
 from jobd.wire import event
 from jobd.wire.job import JobSpec
 
+NOT_EXECUTED = "the command cannot be executed"
 _LOST = {
     EndCause.ENGINE_STOPPED: "the engine was stopped or killed while the worker ran",
     EndCause.EVICTED: "the engine evicted the worker while it ran",
@@ -120,6 +121,9 @@ def _worker(
     if lost is not None:
         failure = Failure(reason="lost", error=lost)
         return started.then(worker_ended(started.record, spec, state, run, None, now, failure))
+    if worker.cause is EndCause.NOT_EXECUTED:
+        failure = Failure(reason="start-failed", error=worker.error or NOT_EXECUTED)
+        return started.then(worker_ended(started.record, spec, state, run, worker, now, failure))
     if worker.cause is EndCause.DEADLINE and not ordered:
         run = run.change(timed_out=True)
         started = Step(started.record.with_state(state.change(worker=run)), started.drafts)

@@ -86,10 +86,21 @@ def _outputs_done(
     step = _failed(record, spec, lost, NEVER_REPORTED)
     failure = state.failure
     if received.failed:
-        failure = outputs_failure(record, failure, f"outputs failed: {', '.join(received.failed)}")
+        failure = outputs_failure(record, failure, _outputs_failed(record, spec, received.failed))
     elif any(not record.attempt.artifacts[name].optional for name in lost):
         failure = outputs_failure(record, failure, _never_reported(lost))
     return step.then(finish(step.record, spec, now, failure, state.worker))
+
+
+def _outputs_failed(record: Record, spec: JobSpec, failed: list[str]) -> str:
+    """Returns the first failed output with its own error, and the names of the others. An output comes after those that it depends on, so
+    the first one has the cause.
+    """
+    known = record.attempt.artifacts.get(failed[0])
+    if known is None or not known.error:
+        return f"outputs failed: {', '.join(failed)}"
+    also = f"; {', '.join(failed[1:])} failed too" if failed[1:] else ""
+    return f"output {failed[0]!r} ({artifact_type(spec, failed[0])}) failed: {known.error}{also}"
 
 
 def unread(record: Record, spec: JobSpec, fact: facts.ReportUnread) -> Step:

@@ -38,6 +38,7 @@ from jobd.wire.job import JobSpec
 
 MAX_SIDECAR_RUNS = 3
 CANCELLED = "cancelled"
+INPUT_CUT = "jobd was stopped while the job read its standard input: the command has read an end that nobody sent, so its result may lack a part"
 DEPENDENCY = "dependency"
 """The reason of a job that was cancelled since a job that it waited for ended otherwise than required."""
 
@@ -70,8 +71,15 @@ def worker_ended(
         failure = _cancelled(record)
     elif failure is None:
         failure = _failure_of(
-            spec, code, oom=oom, timed_out=record.timed_out, why=worker_facts.error if worker_facts else ""
+            spec,
+            code,
+            oom=oom,
+            timed_out=record.timed_out,
+            why=worker_facts.error if worker_facts else "",
+            peak_bytes=record.usage.memory_peak_bytes if record.usage else None,
         )
+        if failure is None and record.input == "cut":
+            failure = Failure(reason="input-failed", error=INPUT_CUT)
     exited_at = run_times.exited(record, worker_facts, now)
     if isinstance(worker, Started):
         worker = freezing.ended(worker, exited_at)
@@ -85,11 +93,16 @@ def worker_ended(
     )
 
 
-def _failure_of(spec: JobSpec, code: int | None, *, oom: bool, timed_out: bool, why: str) -> Failure | None:
+def _failure_of(
+    spec: JobSpec, code: int | None, *, oom: bool, timed_out: bool, why: str, peak_bytes: int | None
+) -> Failure | None:
     if timed_out:
         return Failure(reason="timeout", error=f"stopped after {spec.timeout_s} seconds (timeoutSeconds)")
     if oom:
-        return Failure(reason="oom-killed", error=f"killed by the kernel: over {spec.memory_mb} MB of memory")
+        words = f"killed by the kernel: over {spec.memory_mb} MB of memory, the job's limit"
+        if peak_bytes:  # unknown of a worker that ends before jobd measures
+            words += f"; measured use: up to {peak_bytes / (1 << 20):.1f} MB"
+        return Failure(reason="oom-killed", error=words)
     if code != 0:
         words = f"the command exited with code {code}"
         return Failure(reason="exit-code", error=f"{words}; {why}" if why else words)

@@ -5,12 +5,14 @@ import socket
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from jobd.wire.artifact import KINDS, OutputBase
+from jobd.wire.container import Device, Mount, Port, Ulimit
 from jobd.wire.job import Callback, Dependency, JobSpec, Output
 from jobd.wire.validation.limits import MAX_BODY_BYTES
 from tests.support.daemon import Daemon, until
@@ -62,6 +64,12 @@ def full(job_id: str) -> dict[str, Any]:
         "priority": 5,
         "group": "night",
         "set": "nightly",
+        "init": False, "stopSignal": "SIGINT", "stopTimeoutSeconds": 3, "workingDir": "/src",
+        "tmpfs": {"/cache": "size=1m"}, "shmSize": 128, "hostname": "box", "network": "bridge",
+        "ports": [{"containerPort": 80, "hostPort": 8080, "hostIp": "::1", "protocol": "udp"}],
+        "extraHosts": ["db:10.0.0.1"],
+        "dns": ["1.1.1.1"],
+        "ulimits": [{"name": "nofile", "soft": 64, "hard": 128}],
     }  # fmt: skip
 
 
@@ -82,12 +90,19 @@ def names(kind: type[msgspec.Struct]) -> set[str]:
 
 
 def test_every_field_is_accepted(
-    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], job_id: str
+    make_daemon: Callable[..., Daemon], no_engine: dict[str, str], job_id: str, tmp_path: Path
 ) -> None:
-    first = f"{job_id}-first"
+    first, data = f"{job_id}-first", tmp_path / "data"
+    data.mkdir()
     spec = full(job_id) | {"capAdd": ["NET_ADMIN"], "gpus": 1, "after": [{"job": first, "on": "any"}]}
+    spec["devices"] = [{"source": "/dev/fuse", "target": "/dev/fuse", "permissions": "rw"}]
+    mounts = [{"source": str(data), "target": "/src", "readOnly": True}]
     spec["artifacts"].append({"id": "h", "type": "job", "job": first, "in": "results", "out": "data/"})
-    assert spec.keys() == names(JobSpec)
+    interactive = {"stdin": True, "tty": True, "attach": True}
+    assert spec.keys() | {"mounts"} | interactive.keys() == names(JobSpec)
+    for name, kind in (("ports", Port), ("ulimits", Ulimit), ("devices", Device)):
+        assert spec[name][0].keys() == names(kind)
+    assert mounts[0].keys() == names(Mount)
     assert spec["callback"].keys() == names(Callback)
     assert spec["outputs"][0].keys() == names(Output)
     assert spec["after"][0].keys() == names(Dependency)
@@ -96,12 +111,17 @@ def test_every_field_is_accepted(
     for artifact in spec["artifacts"]:
         assert artifact.keys() | shared >= names(KINDS[artifact["type"]]), artifact
     assert {artifact["type"] for artifact in spec["artifacts"]} == KINDS.keys()
-    daemon = make_daemon(environ=no_engine | {"ALLOW_CAP_ADD": "true", "GPU_DEVICES": "0"}).start()
+    allowed = {"ALLOW_DEVICES": "/dev/fuse", "ALLOW_MOUNTS": str(data)}
+    daemon = make_daemon(environ=no_engine | {"ALLOW_CAP_ADD": "true", "GPU_DEVICES": "0"} | allowed).start()
     daemon.submit(id=first, image="busybox")
+    daemon.submit(id=f"{job_id}-mounts", image="busybox", mounts=mounts)
+    daemon.submit(id=f"{job_id}-terminal", image="busybox", **interactive)
     assert daemon.call("POST", "/v1/jobs", spec).status == 202
     view = daemon.call("GET", f"/v1/jobs/{job_id}").json
     assert view["limits"] == {"cpu": 0.5, "memory": 64, "pids": 10, "timeoutSeconds": 60, "gpus": 1}
     assert (view["priority"], view["group"], view["after"]) == (5, "night", [{"job": first, "on": "any"}])
+    assert (view["network"], view["ports"]) == ("bridge", spec["ports"])
+    assert daemon.call("GET", f"/v1/jobs/{job_id}-mounts").json["mounts"] == mounts
     assert (view["meta"], view["labels"]) == ({"team": "blue"}, {"kind": "test"})
     assert [(a["id"], a["type"]) for a in view["artifacts"]] == [
         (a["id"], a["type"]) for a in spec["artifacts"]

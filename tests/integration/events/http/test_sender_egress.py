@@ -1,7 +1,5 @@
 """The sender refuses forbidden addresses, own listeners and unusable URLs."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,24 +7,7 @@ import pytest
 from jobd.clock import SystemClock
 from jobd.events.http.egress import EgressPolicy, EgressRule, parse_rule
 from jobd.events.http.sender import Sender
-from jobd.wire.event import ARTIFACT, encode
-
-KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-BODY = encode(
-    event_id="e-1",
-    type=ARTIFACT,
-    job_id="job-1",
-    job_uid="u-1",
-    timestamp=datetime(2030, 1, 1, tzinfo=UTC),
-    sequence=3,
-    data={"jobId": "job-1", "content": {"big": 2**80, "text": "ü\U0001f600"}},
-)
-
-
-@pytest.fixture
-async def sender() -> AsyncIterator[Sender]:
-    async with Sender(EgressPolicy(EgressRule()), SystemClock(), timeout_s=5) as made:
-        yield made
+from tests.integration.events.http.conftest import BODY, KEY
 
 
 @pytest.mark.parametrize(

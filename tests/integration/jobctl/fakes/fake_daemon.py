@@ -23,7 +23,7 @@ DEADLINE_S = 60.0
 class FakeDaemon:
     """The daemon. `on_submit`: called for each new job; `cut_after`: breaks each log stream after so many lines; `unknown_parameter`: a
     query parameter that its logs refuse; `trickle`: sends files slowly and without an end; `close_after_submit`: closes the connection
-    after the answer to a submission. `pauses`: the paths and bodies of all requests to pause or resume. `connections`: the connection of each request.
+    after the answer to a submission. `hang_on_delete`: the job whose deletion has no answer. `pauses`: the paths and bodies of all requests to pause or resume. `connections`: the connection of each request.
     """
 
     def __init__(self, socket_path: Path) -> None:
@@ -39,6 +39,8 @@ class FakeDaemon:
         self.unknown_parameter = ""
         self.trickle = False
         self.close_after_submit = False
+        self.hang_on_delete = ""
+        self.hanging = False
         self.connections: list[object] = []
         self.paused = False
         self.pauses: list[tuple[str, str]] = []
@@ -187,6 +189,9 @@ class FakeDaemon:
         return web.json_response(self.job_of(request).view())
 
     async def _delete(self, request: web.Request) -> web.Response:
+        if request.match_info["id"] == self.hang_on_delete:
+            self.hanging = True
+            await asyncio.sleep(DEADLINE_S)
         del self.jobs[self.job_of(request).spec["id"]]
         self.changed()
         return web.Response(status=204)

@@ -33,8 +33,13 @@ class FakeSets:
         return {"id": name, "total": len(statuses), "waiting": 0, **view, "createdAt": "2030-01-31T08:00:00Z"}
 
     async def _list(self, request: web.Request) -> web.Response:
-        names = dict.fromkeys(job.spec.get("set") for job in reversed(self._daemon.jobs.values()))
-        return web.json_response({"sets": [self.view(name) for name in names if name]})
+        sets = dict.fromkeys(job.spec.get("set") for job in reversed(self._daemon.jobs.values()))
+        names = [name for name in sets if name]
+        start, limit = int(request.query.get("cursor", 0)), int(request.query.get("limit", 100))
+        page: dict[str, Any] = {"sets": [self.view(name) for name in names[start : start + limit]]}
+        if len(names) > start + limit:
+            page["next"] = str(start + limit)
+        return web.json_response(page)
 
     async def _show(self, request: web.Request) -> web.Response:
         self._daemon.seen(request)

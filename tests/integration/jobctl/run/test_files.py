@@ -5,6 +5,8 @@ import json
 import tarfile
 from typing import Any
 
+import pytest
+
 
 def test_local_files_go_in_and_come_out(daemon: Any, jobctl: Any) -> None:
     (jobctl.home / "data" / "sub").mkdir(parents=True)
@@ -75,3 +77,14 @@ def test_stdin_is_a_job_file_and_flags_override_it(daemon: Any, jobctl: Any) -> 
     done = jobctl("submit", "-f", "-", "-e", "B=3", "--name", "b", stdin=json.dumps(job).encode())
     assert done.returncode == 0, done.stderr
     assert daemon.jobs["b"].spec["environment"] == {"A": "1", "B": "3"}
+
+
+@pytest.mark.parametrize("command", [("run", "-d"), ("sweep", "-d", "--each", "n=1", "-e", "N={n}")])
+def test_nothing_is_submitted_detached_where_the_destinations_cannot_be_stored(
+    daemon: Any, jobctl: Any, command: tuple[str, ...]
+) -> None:
+    """An error after the submission would lose the id of a job that runs."""
+    (jobctl.home / ".local").write_text("a file in the place of the folder")
+    done = jobctl(*command, "--out", "o=.", "busybox")
+    assert (done.returncode, done.stdout, daemon.jobs) == (125, b"", {})
+    assert b"no job was submitted" in done.stderr

@@ -190,6 +190,6 @@ async def test_more_gpus_than_there_are_are_refused(system: Any, gpus: Any) -> N
     if gpus != "all":
         system._config = replace(system._config, gpus=("0", "1"))
         await system.restart()
-    with pytest.raises(InvalidRequest, match=f"asks for {gpus} GPUs; this daemon has") as caught:
+    with pytest.raises(InvalidRequest, match=f"^gpus: asks for {gpus} GPUs; this daemon has") as caught:
         await system.submit(id="a", gpus=gpus)
     assert caught.value.field == "gpus"

@@ -90,11 +90,19 @@ async def test_the_condition_of_after_counts_where_both_name_the_job(system: Any
     assert (await system.ended(second, tick_s=0.1)).status == "completed"
 
 
-async def test_the_files_of_a_job_that_failed_before_come(system: Any) -> None:
+@pytest.mark.parametrize("on", ["completed", "any"])
+async def test_a_job_that_failed_before_gives_its_files_only_where_after_permits_that(
+    system: Any, on: Condition
+) -> None:
     first = await running(system, "a")
     system.engine.end("a", "worker", 1)
     await system.ended(first, tick_s=0.1)
-    await completed(system, "b", files("a"))
+    if on == "any":
+        await completed(system, "b", files("a"), after=[Dependency(job="a", on=on)])
+        return
+    ended = await system.ended(await system.submit(files("a"), id="b"), tick_s=0.1)
+    assert (ended.status, ended.reason) == ("cancelled", "dependency")
+    assert "job 'a' has failed; this job starts only if that job completes" in ended.error
 
 
 async def test_a_path_that_does_not_exist_fails_the_input_with_its_name(system: Any) -> None:

@@ -54,6 +54,15 @@ def test_jobs_come_after_those_that_they_wait_for() -> None:
     assert {job.plan.spec["set"] for job in planned.jobs} == {"s"}
 
 
+def test_a_daemon_checks_the_jobs_without_the_files_of_jobs_that_do_not_exist_yet() -> None:
+    checked = check_file({"jobs": {"a": JOB, "b": {**JOB, "artifacts": taking("a", "earlier-1")}}})
+    assert checked.problems == []
+    assert checked.jobs[1].tree["artifacts"] == [
+        {"id": "f0", "type": "write", "in": "", "out": "x0"},
+        {"id": "f1", "type": "job", "job": "earlier-1", "in": "x", "out": "x1"},
+    ]
+
+
 def taking(*names: str) -> list[dict[str, Any]]:
     return [
         {"id": f"f{n}", "type": "job", "job": name, "in": "x", "out": f"x{n}"} for n, name in enumerate(names)

@@ -6,7 +6,7 @@ from typing import get_args
 from hypothesis import settings
 
 from jobd.jobs.state import facts
-from tests.support.models import job_engine_rules, job_facts, job_life, job_pauses, job_turns
+from tests.support.models import job_engine_rules, job_facts, job_inputs, job_life, job_pauses, job_turns
 
 
 class ShortLife(job_life.Life):
@@ -30,6 +30,6 @@ TestRepetition.settings = settings(max_examples=12, stateful_step_count=25, dead
 def test_every_fact_is_drawn() -> None:
     text = "".join(
         Path(str(module.__file__)).read_text()
-        for module in (job_engine_rules, job_facts, job_life, job_pauses, job_turns)
+        for module in (job_engine_rules, job_facts, job_inputs, job_life, job_pauses, job_turns)
     )
     assert [fact.__name__ for fact in get_args(facts.Fact) if f"facts.{fact.__name__}(" not in text] == []

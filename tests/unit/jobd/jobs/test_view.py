@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 
 from jobd.jobs.admission.scheduling.waits import Wait, WaitReason
+from jobd.jobs.port.model import ImagePull, Progress
 from jobd.jobs.state import facts
 from jobd.jobs.view import view_of
 from jobd.wire import report
-from jobd.wire.views.job import ArtifactView, AttemptView, JobView, LimitsView
+from jobd.wire.views.job import ArtifactView, AttemptView, JobView, LimitsView, PullView
 
 Job = Callable[..., Any]
 
 
-def seen(walk: Any, position: int | None = None, progress: str | None = None) -> JobView:
+def seen(walk: Any, position: int | None = None, progress: Progress | None = None) -> JobView:
     return view_of(walk.record, walk.spec, queue_position=position, progress=progress, retention_s=900)
 
 
@@ -122,3 +123,12 @@ def test_artifacts_show_their_progress_and_their_end(job_with_files: Job) -> Non
         )
     )
     assert seen(walk).artifacts[0] == ArtifactView(id="in", type="write", status="failed", error="no")
+
+
+def test_a_pull_shows_its_bytes_and_layers_only_while_it_pulls(job: Job) -> None:
+    pull = ImagePull(3_000_000, 12_000_000, 3, 7)
+    view = seen(job().to("pulling"), progress=pull)
+    assert view.pull == PullView(done_bytes=3_000_000, bytes=12_000_000, layers_done=3, layers=7)
+    assert view.waiting_for == "pulling 3.0 / 12.0 MB, 3 of 7 layers"
+    assert seen(job().to("pulling"), progress="another try: busy").pull is None
+    assert seen(job().to("running"), progress=pull).pull is None

@@ -33,6 +33,8 @@ ROWS: list[tuple[str, str, Any, str, Any]] = [
     ("MAX_CPUS", "max_cpus", 64, "0.5", 0.5),
     ("GPU_DEVICES", "gpus", (), "0, GPU-3a-f,nvidia.com/gpu=1", ("0", "GPU-3a-f", "nvidia.com/gpu=1")),
     ("ALLOW_CAP_ADD", "allow_cap_add", False, "true", True),
+    ("ALLOW_MOUNTS", "allow_mounts", (), "/srv/data, /home/x", ("/srv/data", "/home/x")),
+    ("ALLOW_DEVICES", "allow_devices", (), "/dev/fuse,/dev/dri/", ("/dev/fuse", "/dev/dri")),
     ("SANDBOX_POOL", "sandbox_pool", None, "4", 4),
     (
         "JOBD_SOCKET",
@@ -118,6 +120,8 @@ WRONG: dict[str, list[str]] = {
     "MAX_CPUS": ["0", "-1", "4097", "nan", "1e3", "inf", ""],
     "GPU_DEVICES": ["0,0", "-1", "0 1", ",".join(map(str, range(65)))],
     "ALLOW_CAP_ADD": ["maybe", "2"],
+    "ALLOW_MOUNTS": ["data", "/", "/a,b", "true"],
+    "ALLOW_DEVICES": ["/etc", "fuse", "/dev/", "/dev/../etc", "true"],
     "SANDBOX_POOL": ["", "on", "-1", "257", "1.5"],
     "JOBD_SOCKET": ["/" + "x" * 107, "~no-such-user-here/sock"],
     "JOBD_STATE_DIR": ["~no-such-user-here/state"],

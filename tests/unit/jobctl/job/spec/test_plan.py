@@ -169,7 +169,7 @@ def test_a_priority_and_a_group_override_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "gpus"), [("2", 2), ("0", 0), ("all", "all"), ("x", "x"), ("\u0662", "\u0662")]
+    ("flag", "gpus"), [("2", 2), ("0", 0), ("-1", -1), ("all", "all"), ("x", "x"), ("\u0662", "\u0662")]
 )
 def test_gpus_are_a_number_or_all(flag: str, gpus: object) -> None:
     assert planned(Flags(image="i", gpus=flag), {"gpus": 1}).spec["gpus"] == gpus
@@ -194,6 +194,17 @@ def test_an_empty_word_is_refused_and_is_not_the_same_as_no_flag(
     with pytest.raises(Misuse) as caught:
         planned(flags, {"after": [{"job": "z"}], "capDrop": ["ALL"], "retryOn": [1]})
     assert (caught.value.message, caught.value.field) == (words, field)
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [("group", "--group needs the name of a group"), ("set", "--set needs the name of a set")],
+)
+def test_an_empty_name_is_refused_and_is_not_the_same_as_no_flag(flag: str, text: str) -> None:
+    one: dict[str, Any] = {flag: ""}
+    with pytest.raises(Misuse) as caught:
+        planned(Flags(image="i", **one))
+    assert (caught.value.message, caught.value.field) == (text, flag)
 
 
 def test_dependencies_have_their_conditions() -> None:

@@ -17,6 +17,8 @@ ORDER = WorkOrder(JobRef("u", "a"), JobSpec(id="a", image="b", user="1:1"), side
 class Slow:
     """An engine, its network, its volumes and its owners; a create request ends once `released` is set."""
 
+    has_init = True
+
     def __init__(self, fails: bool) -> None:
         self.asked = asyncio.Event()
         self.released = asyncio.Event()

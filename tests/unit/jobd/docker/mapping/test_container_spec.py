@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from jobd.docker.mapping import container_spec
+from jobd.docker.mapping import container_options, container_spec
 from jobd.docker.mapping.settings import DockerSettings
 from jobd.jobs.port.model import JobRef, WorkOrder
 from jobd.wire.artifact import Write
@@ -50,14 +50,14 @@ def test_defaults_become_limits() -> None:
     host = worker()["HostConfig"]
     assert host["NanoCpus"] == 1_000_000_000
     assert host["Memory"] == host["MemorySwap"] == 512 * 1024 * 1024
-    assert host["PidsLimit"] == 4096
+    assert host["PidsLimit"] == 4096 + 1, "one for the init"
 
 
 def test_limits_are_those_that_were_asked_for() -> None:
     host = worker(cpu=0.5, memory=64, pids=10)["HostConfig"]
     assert host["NanoCpus"] == 500_000_000
     assert host["Memory"] == host["MemorySwap"] == 64 * 1024 * 1024
-    assert host["PidsLimit"] == 10
+    assert host["PidsLimit"] == 10 + 1
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,9 @@ def test_the_host_has_its_alias_and_configured_hosts_come_after() -> None:
 
 
 def test_a_configured_alias_wins() -> None:
-    assert container_spec.extra_hosts(("host.docker.internal:10.1.1.1",)) == ["host.docker.internal:10.1.1.1"]
+    assert container_options.extra_hosts(("host.docker.internal:10.1.1.1",)) == [
+        "host.docker.internal:10.1.1.1"
+    ]
 
 
 def test_the_sidecar_waits_for_its_order_on_an_input_that_is_given_once() -> None:

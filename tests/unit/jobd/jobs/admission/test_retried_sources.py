@@ -1,17 +1,15 @@
 """The jobs whose files a retry takes: other ids in their place, and which ends of theirs are refused."""
 
-from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from jobd.errors import Conflict, InvalidRequest
-from jobd.jobs.admission.retried_sources import check_source, implied_sources, with_sources
+from jobd.jobs.admission.retried_sources import check_source, implied_sources, met_conditions, with_sources
 from jobd.wire.artifact import JobFiles, Write
 from jobd.wire.job import Dependency, JobSpec
-
-SUBMITTED = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def files(job_id: str, name: str) -> JobFiles:
@@ -39,22 +37,24 @@ def test_a_job_whose_files_are_not_taken_is_refused_with_its_field() -> None:
 
 
 def test_a_job_is_awaited_for_its_files_alone_unless_after_names_it() -> None:
-    assert implied_sources(SPEC, {}) == ["b"]
-    assert implied_sources(SPEC, {"b": "b-retry-1"}) == []
+    assert implied_sources(SPEC, []) == ["b"]
+    assert implied_sources(SPEC, ["b"]) == []
+
+
+def test_a_condition_that_was_met_stays_for_the_files_that_are_taken() -> None:
+    assert met_conditions(SPEC, {}) == [Dependency(job="a", on="any")]
+    assert met_conditions(SPEC, {"a": "a-retry-1"}) == [Dependency(job="a-retry-1", on="any")]
+    other = [Dependency(job="a"), Dependency(job="x", on="any")]
+    assert met_conditions(replace(SPEC, after=other), {}) == []
 
 
 @pytest.mark.parametrize(
-    ("status", "ended_s", "refused"),
-    [
-        ("failed", 5, True), ("cancelled", 5, True), ("completed", 5, False), ("failed", -5, False), ("running", None, False),
-    ],
-)  # fmt: skip
-def test_files_of_a_job_that_failed_since_the_submission_are_refused(
-    status: str, ended_s: float | None, refused: bool
-) -> None:
-    ended = None if ended_s is None else SUBMITTED + timedelta(seconds=ended_s)
-    old: Any = SimpleNamespace(id="c", created_at=SUBMITTED)
-    source: Any = SimpleNamespace(id="b", status=status, finished_at=ended)
+    ("status", "refused"),
+    [("failed", True), ("cancelled", True), ("completed", False), ("running", False)],
+)
+def test_files_of_a_job_that_failed_are_refused(status: str, refused: bool) -> None:
+    old: Any = SimpleNamespace(id="c")
+    source: Any = SimpleNamespace(id="b", status=status, ended=status != "running")
     if not refused:
         check_source(old, source)
         return

@@ -19,6 +19,7 @@ from tests.contract import (
     test_files_contract,
     test_freezing_contract,
     test_hints_contract,
+    test_interactive_contract,
     test_logs_contract,
     test_orchestrator_contract,
     test_preparation_contract,
@@ -39,6 +40,7 @@ SUITE = (
     test_sidecar_contract,
     test_secrets_contract,
     test_freezing_contract,
+    test_interactive_contract,
 )
 WHOLE_DEADLINE_S, DEADLINE_S = 5.0, 0.1
 METHODS = sorted(

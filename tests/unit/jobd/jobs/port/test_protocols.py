@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import jobd
-from jobd.jobs.port import protocols
+from jobd.jobs.interactive.sessions import SessionEngine
+from jobd.jobs.port import interactive, protocols
 
 ROOT = Path(jobd.__file__).parent
 PARTS = (
@@ -22,6 +23,8 @@ PARTS = (
     (protocols.Files, ("jobs/job_files.py",)),
     (protocols.Monitored, ("jobs/run/engine_monitor.py",)),
     (protocols.Upkeep, ("jobs/retention/retention.py", "jobs/retention/orphans.py")),
+    (SessionEngine, ("jobs/interactive/sessions.py",)),
+    (interactive.WorkerInput, ("jobs/interactive/inputs.py",)),
     (protocols.DiskMeasurement, ("health/about.py",)),
 )
 """A Protocol, and the file that takes it, with the files that the file passes its engine on to."""
@@ -55,8 +58,9 @@ def test_the_parts_make_every_call_of_the_port() -> None:
 def test_no_protocol_of_the_port_is_large() -> None:
     small = [
         one
-        for one in vars(protocols).values()
-        if isinstance(one, type) and one.__module__ == protocols.__name__
+        for module in (protocols, interactive)
+        for one in vars(module).values()
+        if isinstance(one, type) and one.__module__ == module.__name__
     ]
     own = {one.__name__: [name for name in vars(one) if not name.startswith("_")] for one in small}
     assert max(map(len, own.values())) <= 3, own

@@ -39,11 +39,17 @@ def test_a_job_that_fits_is_accepted(fields: dict[str, Any]) -> None:
     watch().check_fits(spec(**fields))
 
 
-@pytest.mark.parametrize(("fields", "field"), [({"cpu": 2.01}, "cpu"), ({"memory": 1025}, "memory")])
+@pytest.mark.parametrize(
+    ("fields", "field", "text"),
+    [
+        ({"cpu": 2.01}, "cpu", "cpu: asks for 2.01 cores; this host has 2 cores"),
+        ({"memory": 1025}, "memory", "memory: asks for 1025 MB; this host has 1024 MB"),
+    ],
+)
 def test_a_job_that_does_not_fit_is_refused_with_its_field_and_the_hosts_size(
-    fields: dict[str, Any], field: str
+    fields: dict[str, Any], field: str, text: str
 ) -> None:
-    with pytest.raises(InvalidRequest, match="this host has") as caught:
+    with pytest.raises(InvalidRequest, match=f"^{text}$") as caught:
         watch().check_fits(spec(**fields))
     assert caught.value.field == field
 

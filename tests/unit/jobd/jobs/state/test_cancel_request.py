@@ -78,6 +78,19 @@ class TestCancelRequests:
         assert a.later(5).asks(running) == actions.Signal("worker", kill=True)
         assert a.record.cancel.by == "x"
 
+    def test_the_jobs_own_signal_and_grace_period_count_where_the_request_has_none(self, job: Job) -> None:
+        a = job(stop_signal="SIGINT", stop_timeout_seconds=3).to("running")
+        assert (a.record.stop_signal, a.record.grace_s) == ("SIGINT", 3.0)
+        a.tell(facts.CancelRequested(by="x", grace_s=None, delete=False))
+        assert (a.record.stop_signal, a.record.grace_s) == ("SIGINT", 3.0)
+        a.tell(facts.CancelRequested(by="x", grace_s=2, delete=False, signal="SIGHUP"))
+        assert (a.record.stop_signal, a.record.grace_s) == ("SIGHUP", 2.0)
+
+    @pytest.mark.parametrize("fields", [{"stop_timeout_seconds": 0}, {"stop_signal": "SIGKILL"}])
+    def test_a_job_without_a_grace_period_is_killed(self, job: Job, fields: dict[str, Any]) -> None:
+        a = job(timeout_seconds=60, **fields).to("running").later(60).tell(facts.TimePassed())
+        assert a.asks(a.container("running")) == actions.Signal("worker", kill=True)
+
     def test_without_grace_the_first_signal_kills(self, job: Job) -> None:
         a = job().to("running").tell(facts.CancelRequested(by="x", grace_s=0, delete=False))
         assert a.asks(a.container("running")) == actions.Signal("worker", kill=True)

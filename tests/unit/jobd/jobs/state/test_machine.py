@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobd.jobs.port.model import Created, EndCause
+from jobd.jobs.port.model import Created, EndCause, Usage
 from jobd.jobs.state import actions, facts
 from jobd.wire import report
 from tests.support.models.reports import IMAGE, Job, reported
@@ -65,16 +65,41 @@ class TestWithoutArtifacts:
         b = job().to("running").look(job().exited(137, cause=EndCause.SIGNAL)).tell(facts.LogsDrained())
         assert (b.record.reason, b.record.worker.oom_killed) == ("exit-code", False)
 
+    def test_out_of_memory_names_the_limit_and_the_measured_use(self, job: Job) -> None:
+        ended = job().exited(137, cause=EndCause.OUT_OF_MEMORY)
+        plain = job().to("running").look(ended).tell(facts.LogsDrained())
+        assert plain.record.error == "killed by the kernel: over 512 MB of memory, the job's limit"
+        measured = job().to("running").tell(facts.Measured(Usage(1.0, 400 << 20))).look(ended)
+        assert measured.record.error == (
+            "killed by the kernel: over 512 MB of memory, the job's limit; measured use: up to 400.0 MB"
+        )
+
     @pytest.mark.parametrize("cause", list(EndCause), ids=lambda cause: cause.value)
     def test_each_cause_has_its_reason_unless_the_end_was_ordered(self, job: Job, cause: EndCause) -> None:
         lost = cause in (EndCause.ENGINE_STOPPED, EndCause.EVICTED, EndCause.NODE_LOST, EndCause.UNKNOWN)
-        reasons = {EndCause.OUT_OF_MEMORY: "oom-killed", EndCause.DEADLINE: "timeout"}
+        reasons = {
+            EndCause.OUT_OF_MEMORY: "oom-killed",
+            EndCause.DEADLINE: "timeout",
+            EndCause.NOT_EXECUTED: "start-failed",
+        }
         a = job().to("running").look(job().exited(9, cause=cause)).tell(facts.LogsDrained())
         assert a.record.reason == ("lost" if lost else reasons.get(cause, "exit-code"))
         assert a.record.exit_code == (None if lost else 9)
         request = facts.CancelRequested(by="me", grace_s=1.0, delete=False)
         b = job().to("running").tell(request).look(job().exited(9, cause=cause)).tell(facts.LogsDrained())
         assert (b.record.status, b.record.exit_code) == ("cancelled", 9)
+
+    @pytest.mark.parametrize("code", [126, 127])
+    @pytest.mark.parametrize(("error", "words"), [("no x", "no x"), ("", "the command cannot be executed")])
+    def test_a_command_that_the_init_cannot_execute_has_failed_to_start(
+        self, job: Job, code: int, error: str, words: str
+    ) -> None:
+        a = job().to("running").look(job().exited(code, cause=EndCause.NOT_EXECUTED, error=error))
+        a.tell(facts.LogsDrained())
+        assert a.types == ["start", "exit", "complete"]
+        assert (a.record.status, a.record.reason, a.record.exit_code) == ("failed", "start-failed", code)
+        assert a.data("exit")["exitCode"] == code
+        assert a.record.error == words
 
     @pytest.mark.parametrize("code", [126, 127, 128])
     def test_a_command_that_does_not_start_has_the_engines_code_everywhere(self, job: Job, code: int) -> None:

@@ -18,10 +18,19 @@ class TestOutputs:
         assert (a.record.status, a.record.reason, a.record.error) == (
             "failed",
             "output-failed",
-            "outputs failed: out",
+            "output 'out' (read) failed: gone",
         )
         assert a.record.exit_code == 0
         assert a.data("exit")["exitCode"] == 0
+
+    def test_several_failed_outputs_are_named_with_the_first_ones_error(self, job_with_files: Job) -> None:
+        a = job_with_files().to("outputs")
+        a.tell(done(3, "out", "failed", error="gone"), reported(report.Done(n=4, failed=["out", "in"])))
+        assert a.record.error == "output 'out' (read) failed: gone; in failed too"
+
+    def test_without_an_error_the_failed_outputs_are_named(self, job_with_files: Job) -> None:
+        a = job_with_files().to("outputs").tell(reported(report.Done(n=4, failed=["out"])))
+        assert a.record.error == "outputs failed: out"
 
     def test_a_failed_optional_output_does_not_fail_the_job(self, job_with_files: Job) -> None:
         a = (

@@ -12,6 +12,7 @@ from jobd.jobs.port.model import LogCursor
 from jobd.jobs.record.attempt import Attempt
 from jobd.jobs.record.parts import (
     ArtifactState,
+    Caller,
     CancelRequest,
     ClockMark,
     Ended,
@@ -26,6 +27,7 @@ from jobd.jobs.record.parts import (
     RetriedFrom,
     Setup,
     SidecarRun,
+    StopPolicy,
 )
 from jobd.jobs.record.record import Record
 from jobd.jobs.record.scheduling import Awaited, Scheduling, ticket_at
@@ -40,11 +42,11 @@ SPEC = JobSpec(id="a", image="b", retries=3)
 
 KEPT = frozenset(
     """
-    uid id created_at version image image_digest owner spec_digest has_spool token sources clock.boot clock.offset
+    uid id created_at version image image_digest owner caller.uid caller.gid stop_policy.signal stop_policy.grace_s spec_digest has_spool token sources clock.boot clock.offset
     events.count events.sequence events.started log.seq log.size_bytes log.is_full log.announced
     cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s scheduling.cpu scheduling.memory_mb
     scheduling.priority scheduling.group scheduling.gpus scheduling.after retried_from.uid retried_from.id
-    takes.workspace.uid takes.workspace.id takes.workspace.attempt takes.worker taken_by.uid taken_by.id paused
+    takes.workspace.uid takes.workspace.id takes.workspace.attempt takes.worker taken_by.uid taken_by.id paused input
     """.split()  # noqa: SIM905 - a list of them would fill the page
 )
 GROWS = frozenset({"earlier", "attempt.number", "scheduling.ticket"})
@@ -94,6 +96,9 @@ def full() -> Record:
         events=EventCounts(count=4, sequence=3, started=True),
         log=LogState(seq=8, size_bytes=80, is_full=True, announced=7),
         paused=True,
+        input="cut",
+        caller=Caller(uid=1000, gid=1000),
+        stop_policy=StopPolicy(signal="SIGHUP", grace_s=2.0),
         cancel=CancelRequest(delete=True, by="me", why="so", signal="SIGINT", grace_s=1.0),
         earlier=[FailedAttempt(number=1, reason="lost")],
         attempt=Attempt(

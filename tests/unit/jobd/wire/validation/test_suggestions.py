@@ -1,5 +1,6 @@
-"""Suggestions for unknown fields."""
+"""Suggestions for unknown fields, and the permitted values of a field."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobd.wire.job import JobSpec
-from jobd.wire.validation.suggestions import known_fields, suggested_field
+from jobd.wire.problem import InvalidSpec
+from jobd.wire.validation.job_spec import convert_spec, decode_spec
+from jobd.wire.validation.suggestions import known_fields, permitted_values, suggested_field
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,39 @@ from jobd.wire.validation.suggestions import known_fields, suggested_field
 def test_an_unknown_field_gets_the_most_similar_name(field: str, better: str | None) -> None:
     tree = {"artifacts": [{"type": "upload"}, {"type": "write"}, "text"], "callback": {}}
     assert suggested_field(JobSpec, tree, field) == better
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("after[0].on", "any, completed or failed"),
+        ("pull", "always, missing or never"),
+        ("gpus", "a whole number or all"),
+        ("artifacts[0].when", "always, failure or success"),
+        ("image", None),
+        ("whatever", None),
+    ],
+)
+def test_a_field_of_few_values_names_them(field: str, values: str | None) -> None:
+    tree = {"artifacts": [{"type": "upload"}], "after": [{"job": "a"}]}
+    assert permitted_values(JobSpec, tree, field) == values
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"after": [{"job": "a", "on": "maybe"}]}, "must be any, completed or failed, and 'maybe' is not"),
+        ({"gpus": "some"}, "must be a whole number or all, and 'some' is not"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_permitted_ones(fields: dict[str, Any], problem: str) -> None:
+    tree = {"id": "a", "image": "b", **fields}
+    with pytest.raises(InvalidSpec) as converted:
+        convert_spec(tree)
+    with pytest.raises(InvalidSpec) as decoded:
+        decode_spec(json.dumps(tree).encode())
+    for caught in (converted, decoded):
+        assert [one.message for one in caught.value.problems] == [problem]
 
 
 TREES: st.SearchStrategy[Any] = st.recursive(
