@@ -15,8 +15,9 @@ BESIDE := --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile --no-load
 # Each start of a program would compile all of its code anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv engine engine-stop images demo test test-browser test-unit test-integration test-e2e faults soak dev bench lint format types imports \
-	docs generated transcripts transcripts-check lock sbom audit monitoring monitoring-stop install-hooks clean
+.PHONY: help venv engine engine-stop images demo test test-browser test-unit test-integration test-e2e test-systemd test-packages deb \
+	faults soak dev bench lint format types imports docs generated transcripts transcripts-check lock sbom audit monitoring monitoring-stop \
+	install-hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +49,14 @@ test-browser: venv ## Test in a real browser that web pages have no access to jo
 	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
 		{ echo "no Chromium here; on Debian: apt-get install --no-install-recommends chromium-headless-shell (100 MB)"; exit 1; }
 	@BROWSER_TESTS=required $(PY) -m pytest tests/security/test_browser.py $(PYTEST_ARGS)
+deb: venv ## Build build/jobd_*.deb, the package for Debian 12
+	@rm -f build/jobd_*.deb
+	@$(PY) -m scripts.deb
+test-systemd: images deb ## Test the units on machines with a real systemd, in containers, and the package for Debian (root on Debian; a minute)
+	@$(PY) -m tests.systemd.host_image # once, before the tests run side by side
+	@SYSTEMD_TESTS=required $(PY) -m pytest tests/systemd --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
+test-packages: engine deb ## Test the wheel by pipx and uv, and the package for Debian on a bare root and by lintian (root on Debian, network)
+	@PACKAGE_TESTS=required $(PY) -m pytest tests/packages $(PYTEST_ARGS)
 faults: images ## Run all fault tests with real faults, and print their table (minutes)
 	@$(PY) -m pytest tests -m fault $(PYTEST_ARGS)
 

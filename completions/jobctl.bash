@@ -115,7 +115,7 @@ _jobctl() {
     --host) return ;;
     esac
     if [[ -z "$command" ]]; then
-        _jobctl_offer "run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version $flags"
+        _jobctl_offer "run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version $flags"
         [[ -n "$cur" ]] && _jobctl_offer "ps list inspect stop kill delete help"
         return
     fi
@@ -124,7 +124,7 @@ _jobctl() {
     inspect) command=show ;;
     stop|kill) command=cancel ;;
     delete) command=rm ;;
-    help) _jobctl_offer "run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version"; return ;;
+    help) _jobctl_offer "run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version"; return ;;
     esac
     if ((${#typed[@]} > at + 2)) || [[ "${typed[${#typed[@]}-1]}" == --*=* ]]; then
         case "$command:$prev" in
@@ -379,6 +379,9 @@ _jobctl() {
         listen:-n|listen:--count) return ;;
         listen:--host) return ;;
         listen:-o|listen:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        daemon:--tail) return ;;
+        daemon:--host) return ;;
+        daemon:-o|daemon:--output) _jobctl_offer "table wide json yaml name"; return ;;
         doctor:--host) return ;;
         doctor:-o|doctor:--output) _jobctl_offer "table wide json yaml name"; return ;;
         completion:--host) return ;;
@@ -416,6 +419,7 @@ _jobctl() {
         replay) flags="--job --host -o --output --json"; : ;;
         verify) flags="--key-file -H --header --tolerance --any-age --host -o --output --json"; files=1 ;;
         listen) flags="--port --bind --key-file --status -n --count --host -o --output --json"; : ;;
+        daemon) flags="--system -f --follow --tail --host -o --output --json"; words="status install start stop restart reload logs uninstall" ;;
         doctor) flags="--host -o --output --json"; : ;;
         completion) flags="--host -o --output --json"; words="bash zsh fish" ;;
         version) flags="--client --host -o --output --json"; : ;;

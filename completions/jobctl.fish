@@ -42,7 +42,7 @@ function __jobctl_place
     echo $place
 end
 function __jobctl_images; jobctl __images 2>/dev/null; end
-function __jobctl_bare; not __fish_seen_subcommand_from run submit sweep ls ps list sets top show inspect explain attach exec logs wait bump pause resume group retry cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen doctor completion version help; end
+function __jobctl_bare; not __fish_seen_subcommand_from run submit sweep ls ps list sets top show inspect explain attach exec logs wait bump pause resume group retry cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen daemon doctor completion version help; end
 function __jobctl_begun; __jobctl_bare; and test -n (commandline -ct | string collect); end
 complete -c jobctl -f
 complete -c jobctl -n __jobctl_bare -l host -x -d 'The daemon'
@@ -50,7 +50,7 @@ complete -c jobctl -n __jobctl_bare -s o -l output -x -a 'table wide json yaml n
 complete -c jobctl -n __jobctl_bare -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -l version -d 'The version of jobctl'
 complete -c jobctl -n __jobctl_begun -a help -d 'The help of a command'
-complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen doctor completion version'
+complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version'
 function __jobctl_place_run; __jobctl_place run '^(--file|--detach-keys|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--stop-signal|--stop-timeout|--volume|--mount|--tmpfs|--shm-size|--hostname|--network|--publish|--add-host|--dns|--ulimit|--device|--host|--output|-[dith]*[fewmluvpo])$'; end
 complete -c jobctl -n __jobctl_bare -a run -d 'Run a job, stream its log, exit with its exit code.'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
@@ -436,6 +436,14 @@ complete -c jobctl -n '__fish_seen_subcommand_from listen' -s n -l count -x -d '
 complete -c jobctl -n '__fish_seen_subcommand_from listen' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
 complete -c jobctl -n '__fish_seen_subcommand_from listen' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n '__fish_seen_subcommand_from listen' -l json -d 'The same as -o json'
+complete -c jobctl -n __jobctl_bare -a daemon -d 'Install, start and stop jobd, show its state and its log.'
+complete -c jobctl -n '__fish_seen_subcommand_from daemon' -l system -d 'The service of the whole machine instead of this user\'s'
+complete -c jobctl -n '__fish_seen_subcommand_from daemon' -s f -l follow -d 'logs: print what comes too, until Ctrl-C'
+complete -c jobctl -n '__fish_seen_subcommand_from daemon' -l tail -x -d 'logs: the last N lines, 100 without this'
+complete -c jobctl -n '__fish_seen_subcommand_from daemon' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from daemon' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from daemon' -l json -d 'The same as -o json'
+complete -c jobctl -n '__fish_seen_subcommand_from daemon' -a 'status install start stop restart reload logs uninstall'
 complete -c jobctl -n __jobctl_bare -a doctor -d 'Check daemon, engine, image, disk and key; name remedies.'
 complete -c jobctl -n '__fish_seen_subcommand_from doctor' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
 complete -c jobctl -n '__fish_seen_subcommand_from doctor' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'

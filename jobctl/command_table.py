@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("events.replay", "Send callback deliveries again."),
     "verify": ("events.verify", "Check the signature of a received event."),
     "listen": ("events.listen", "Receive events on this machine, show and verify them."),
+    "daemon": ("daemon.daemon", "Install, start and stop jobd, show its state and its log."),
     "doctor": ("daemon.doctor", "Check daemon, engine, image, disk and key; name remedies."),
     "completion": ("completion.completion", "Print the completion script of a shell."),
     "version": ("daemon.version", "Show the versions of jobctl, jobd and the engine."),

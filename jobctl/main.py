@@ -124,8 +124,8 @@ def _result(arguments: Sequence[str], session: Session) -> Any:
 
 
 def outcome_code(outcome: "Outcome") -> int:
-    """Returns the exit code of an outcome of `run`, `sweep`, `wait`, `doctor`, `validate`, `verify` or `listen`."""
-    from jobctl.job.outcome import Interrupted, ProblemsFound, WaitTimedOut
+    """Returns the exit code of an outcome of `run`, `sweep`, `wait`, `doctor`, `validate`, `verify`, `listen` or `daemon`."""
+    from jobctl.job.outcome import DaemonStopped, Interrupted, ProblemsFound, WaitTimedOut
 
     if isinstance(outcome, Interrupted):
         return INTERRUPTED
@@ -133,6 +133,8 @@ def outcome_code(outcome: "Outcome") -> int:
         return WAIT_TIMED_OUT
     if isinstance(outcome, ProblemsFound):
         return 1
+    if isinstance(outcome, DaemonStopped):
+        return ERRORS[Unreachable]
     return ended_code(outcome)
 
 

@@ -301,6 +301,11 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
         "--bind": ("bind", "text"),
         "--key-file": ("key_file", "texts"),
     }, (), True),
+    "daemon": ({
+        "--system": ("system", "flag"),
+        "-f": ("follow", "flag"), "--follow": ("follow", "flag"),
+        "--tail": ("tail", "whole"),
+    }, (("action", False, False),), True),
     "doctor": ({
     }, (), True),
     "version": ({

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from jobd.api.access import AccessPolicy
 from jobd.clock import Clock, SystemClock
-from jobd.composition.api import build_api, build_metrics_api
+from jobd.composition.api import build_access, build_api, build_metrics_api
 from jobd.composition.engine import Engine, build_engine, engine_remedies
 from jobd.composition.events import Events, build_events, build_sender
 from jobd.composition.instrument import Instrument, instrumented
@@ -37,6 +38,7 @@ class App:
     jobs: Jobs
     observer: JobObserver
     health: HealthCheck
+    access: AccessPolicy
     api: web.Application
     metrics_api: web.Application
 
@@ -71,7 +73,10 @@ def build(
     )
     health = HealthCheck(store.last_seq, store.has_free_space, jobs.engine_monitor)
     remedies = engine_remedies(config)
-    about = About(config, instance, folder, store, engine, jobs.engine_monitor, jobs.outputs, remedies)
+    about = About(
+        config, instance, folder, store, engine, jobs.engine_monitor, jobs.queue, jobs.outputs, remedies
+    )
+    access = build_access(config, api_key)
     api = build_api(
         config,
         folder=folder,
@@ -81,7 +86,7 @@ def build(
         health=health,
         about=about,
         metrics=metrics,
-        api_key=api_key,
+        access=access,
     )
     outbox = OutboxMetrics(store, events.dispatcher, deliveries)
     queue = QueueMetrics(metrics.registry, jobs.queue.waits, lambda: jobs.supervisors.frozen)
@@ -98,6 +103,7 @@ def build(
         jobs=jobs,
         observer=observer,
         health=health,
+        access=access,
         api=api,
         metrics_api=build_metrics_api(config, metrics, count),
     )

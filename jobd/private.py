@@ -29,15 +29,47 @@ def private_folder(path: Path, variable: str) -> tuple[Path, int]:
     if path.name in ("", ".."):
         path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    real = path.parent.resolve(strict=True) / path.name
-    if real == real.parent:
-        raise ConfigError([f"{variable}: {real} cannot be a folder of jobd's own"])
-    require_protected(real.parent, variable)
+    real = _without_links(path, variable)
     parent = os.open(real.parent, _FOLDER)
     try:
         return real, _open_folder(real, variable, parent)
     finally:
         os.close(parent)
+
+
+def check_private_folder(path: Path, variable: str) -> bool:
+    """Returns whether the folder exists. Checks what `private_folder` would, and creates and changes nothing.
+
+    Raises:
+        ConfigError: as `private_folder`; the folder is missing and this user cannot create it, or its disk is read-only.
+        OSError: the folder cannot be opened.
+    """
+    if path.name in ("", ".."):
+        path = path.resolve()
+    if not os.path.lexists(path):
+        require_can_create(path, variable)
+        return False
+    real = _without_links(path, variable)
+    if real.is_symlink():
+        raise _is_link(path, variable)
+    folder = os.open(real, _FOLDER)
+    try:
+        _refuse_folder(os.fstat(folder), path, variable)
+    finally:
+        os.close(folder)
+    if os.statvfs(real).f_flag & os.ST_RDONLY:
+        raise ConfigError([f"{variable}: {path} is on a disk that is read-only; choose another path"])
+    return True
+
+
+def require_can_create(path: Path, variable: str) -> None:
+    """Checks that this user can create `path`, and that no other user can change its parent folders. Raises ConfigError."""
+    above = next(each for each in path.absolute().parents if os.path.lexists(each))
+    if not above.is_dir():
+        raise ConfigError([f"{variable}: {above} is no folder; choose another path"])
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise ConfigError([f"{variable}: this user may create nothing in {above}; choose another path"])
+    require_protected(above.resolve(strict=True), variable)
 
 
 def private_subfolder(within: int, path: Path, variable: str) -> None:
@@ -106,6 +138,15 @@ def require_protected(folder: Path, variable: str) -> None:
             )
 
 
+def _without_links(path: Path, variable: str) -> Path:
+    """Returns the path with the links in its parent folders resolved, which no other user can change."""
+    real = path.parent.resolve(strict=True) / path.name
+    if real == real.parent:
+        raise ConfigError([f"{variable}: {real} cannot be a folder of jobd's own"])
+    require_protected(real.parent, variable)
+    return real
+
+
 def _open_folder(path: Path, variable: str, within: int) -> int:
     try:
         os.mkdir(path.name, 0o700, dir_fd=within)
@@ -118,19 +159,20 @@ def _open_folder(path: Path, variable: str, within: int) -> int:
             raise _is_link(path, variable) from None
         raise
     try:
-        facts = os.fstat(folder)
-        _refuse_owner(facts, path, variable)
-        if _others_can_write(facts):
-            raise ConfigError(
-                [
-                    f"{variable}: other users can write to {path}; check its content, then run: chmod 700 {path}"
-                ]
-            )
+        _refuse_folder(os.fstat(folder), path, variable)
         os.fchmod(folder, 0o700)
     except BaseException:
         os.close(folder)
         raise
     return folder
+
+
+def _refuse_folder(facts: os.stat_result, path: Path, variable: str) -> None:
+    _refuse_owner(facts, path, variable)
+    if _others_can_write(facts):
+        raise ConfigError(
+            [f"{variable}: other users can write to {path}; check its content, then run: chmod 700 {path}"]
+        )
 
 
 def _others_can_write(facts: os.stat_result) -> bool:

@@ -70,11 +70,12 @@ def variables() -> Iterator[str]:
 
 def variable_table() -> str:
     """Returns the table of all settings as Markdown."""
-    rows = ["| variable | default | flag | meaning |", "|---|---|---|---|"]
+    rows = ["| variable | default | flag | SIGHUP | meaning |", "|---|---|---|---|---|"]
     for variable in VARIABLES:
         default = f"`{variable.default}`" if variable.default else ""
         flag = f"`{variable.flag}`" if variable.flag else ""
-        rows.append(f"| `{variable.name}` | {default} | {flag} | {variable.help} |")
+        reloads = "yes" if variable.reloads else ""
+        rows.append(f"| `{variable.name}` | {default} | {flag} | {reloads} | {variable.help} |")
     return "\n".join(rows)
 
 

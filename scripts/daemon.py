@@ -26,6 +26,8 @@ READY_S = 120
 """The first start may build the sidecar image."""
 STOP_S = 30
 ROOT = Path(__file__).resolve().parent.parent
+OWN_VARIABLES = {"SHUTDOWN_DRAIN_WAIT": "0s", "CONFIGURATION_DIRECTORY": "/nonexistent"}
+"""No jobd.toml of the user is read."""
 
 
 class DaemonFailed(Exception):
@@ -85,7 +87,7 @@ class Daemon:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 cwd=ROOT,
-                env=inherited | {"SHUTDOWN_DRAIN_WAIT": "0s"} | dict(variables or {}),
+                env=inherited | OWN_VARIABLES | dict(variables or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -47,6 +47,7 @@ def pytest_configure() -> None:
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, _do_nothing)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["CONFIGURATION_DIRECTORY"] = "/nonexistent"  # no jobd.toml of the person who runs the tests
 
 
 def _do_nothing(*_: object) -> None:

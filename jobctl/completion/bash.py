@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jobctl.completion.words import (
     ACTIVE_IDS,
+    DAEMON_ACTIONS,
     ENDED_IDS,
     FORMATS,
     GROUP_ACTIONS,
@@ -32,6 +33,7 @@ def bash_script(commands: Sequence[CommandWords]) -> str:
             "ended": f'words="$({ENDED_IDS}) @last"',
             "copy": "copy=1",
             "shells": f'words="{" ".join(SHELLS)}"',
+            "daemon": f'words="{DAEMON_ACTIONS}"',
             "files": "files=1",
         }.get(command.argument, ":")
         cases.append(f'        {command.name}) flags="{flags}"; {reply} ;;')

@@ -15,7 +15,7 @@ ARGUMENTS = {
     **dict.fromkeys(("show", "explain", "fetch", "logs", "wait", "rm", "deliveries", "events"), "jobs"),
     **dict.fromkeys(("run", "submit", "sweep"), "image"),
     **dict.fromkeys(("cancel", "pause", "resume"), "active"), "bump": "waiting", "retry": "ended", "group": "group",
-    "cp": "copy", "completion": "shells", "validate": "files", "verify": "files",
+    "cp": "copy", "completion": "shells", "daemon": "daemon", "validate": "files", "verify": "files",
 }  # fmt: skip
 """The kinds of arguments of commands."""
 PAIR_OPTIONS = frozenset({"--in", "--out", "--secret"})

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jobctl.completion.words import (
     ACTIVE_IDS,
+    DAEMON_ACTIONS,
     ENDED_IDS,
     FORMATS,
     GROUP_ACTIONS,
@@ -130,6 +131,8 @@ def fish_script(commands: Sequence[CommandWords]) -> str:
             )
         elif command.argument == "shells":
             lines.append(f"complete -c jobctl {seen} -a '{' '.join(SHELLS)}'")
+        elif command.argument == "daemon":
+            lines.append(f"complete -c jobctl {seen} -a '{DAEMON_ACTIONS}'")
         elif command.argument == "files":
             lines.append(f"complete -c jobctl {seen} -F")
     return "\n".join(lines) + "\n"

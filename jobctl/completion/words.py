@@ -15,6 +15,7 @@ FORMATS = "table wide json yaml name"
 STATUSES = "accepted running completed failed cancelled unreadable"
 SHELLS = ("bash", "zsh", "fish")
 GROUP_ACTIONS = "set ls pause resume rm"
+DAEMON_ACTIONS = "status install start stop restart reload logs uninstall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class OptionWords:
 class CommandWords:
     """One command: its name, summary, options and aliases. `argument`: the kind of its arguments - jobs, active (active jobs), waiting
     (waiting jobs), ended (ended jobs), group (an action, then a group), copy (a path in a workspace, then a local path), image (an image, then its
-    command), files, shells or other.
+    command), files, shells, daemon (an action) or other.
     """
 
     name: str

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jobctl.completion.words import (
     ACTIVE_IDS,
+    DAEMON_ACTIONS,
     ENDED_IDS,
     FORMATS,
     GROUP_ACTIONS,
@@ -32,6 +33,7 @@ def zsh_script(commands: Sequence[CommandWords]) -> str:
         "copy": ["'1:source:_jobctl_source'", "'2:destination:_files'"],
         "image": ["'(-)1:image:_jobctl_images'", "'(-)*:: :_default'"],
         "shells": [f"'1:shell:({' '.join(SHELLS)})'"],
+        "daemon": [f"'1:action:({DAEMON_ACTIONS})'"],
         "files": ["'*:file:_files'"],
     }
     cases = []

@@ -91,7 +91,8 @@ def start_command(socket_path: str) -> str:
     """Returns the command that starts the daemon of a local socket: through systemd where a unit exists."""
     from pathlib import Path
 
-    if socket_path == SYSTEM_SOCKET and Path("/etc/systemd/system/jobd.service").exists():
+    system_units = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"))
+    if socket_path == SYSTEM_SOCKET and any((folder / "jobd.service").exists() for folder in system_units):
         return "sudo systemctl start jobd"
     for folder in (
         Path(config_home(os.environ)) / "systemd/user",
@@ -101,7 +102,7 @@ def start_command(socket_path: str) -> str:
         if (folder / "jobd.service").exists():
             return "systemctl --user start jobd"
     default = next(iter(sockets({k: v for k, v in os.environ.items() if k != "JOBD_SOCKET"})))
-    return "jobd" if socket_path == default else f"jobd --socket {socket_path}"
+    return "jobctl daemon start" if socket_path == default else f"jobd --socket {socket_path}"
 
 
 def why(error: Exception) -> str:

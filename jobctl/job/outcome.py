@@ -26,4 +26,8 @@ class ProblemsFound(Value):
     """`doctor`, `validate`, `verify` or `listen` found a problem and has printed it."""
 
 
-Outcome = Ended | Interrupted | WaitTimedOut | ProblemsFound
+class DaemonStopped(Value):
+    """`daemon status`: jobd does not run."""
+
+
+Outcome = Ended | Interrupted | WaitTimedOut | ProblemsFound | DaemonStopped

@@ -17,9 +17,11 @@ OWN_TOKEN_PATHS = frozenset({"/internal/events"})
 """Requests to these paths have the job's token instead of the API key."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AccessPolicy:
-    """The access over TCP: the API key, and the accepted Host names. `api_key` None: no key is needed (an explicit setting)."""
+    """The access over TCP: the API key, which may be replaced at any time, and the accepted Host names. `api_key` None: no key is needed
+    (an explicit setting).
+    """
 
     api_key: str | None
     hosts: frozenset[str]

@@ -39,9 +39,9 @@ def build_api(
     health: HealthCheck,
     about: About,
     metrics: Metrics,
-    api_key: str | None,
+    access: AccessPolicy,
 ) -> web.Application:
-    """Returns the API. `api_key` None: no authentication."""
+    """Returns the API."""
     context = Context(
         submitter=jobs.submitter,
         resubmitter=jobs.resubmitter,
@@ -70,7 +70,7 @@ def build_api(
     }
     api = web.Application(
         middlewares=[
-            each_request(AccessPolicy(api_key, _names(config, config.host)), metrics),
+            each_request(access, metrics),
             memory_budget(context.bodies, events.readers, response_bytes),
         ],
         client_max_size=MAX_BODY_BYTES,
@@ -81,6 +81,11 @@ def build_api(
     for route in ROUTES:
         api.router.add_route(route.method, route.path, route.handler)
     return api
+
+
+def build_access(config: Config, api_key: str | None) -> AccessPolicy:
+    """Returns who may use the API. `api_key` None: no authentication."""
+    return AccessPolicy(api_key, _names(config, config.host))
 
 
 def build_metrics_api(

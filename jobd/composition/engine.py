@@ -3,6 +3,7 @@
 Owns the list of engines (`settings/parse.py` has their names). The code of an engine is imported only if that engine is chosen.
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -39,6 +40,20 @@ def engine_remedies(config: Config) -> Mapping[str, Sequence[str]]:
     return REMEDIES[config.engine]()
 
 
+def check_engine(config: Config) -> None:
+    """Raises ConfigError if the engine's own settings are invalid. Asks no engine."""
+    CHECKS[config.engine]()
+
+
+def _check_docker() -> None:
+    from jobd.docker.http.endpoint import endpoint
+
+    try:
+        endpoint(os.environ)
+    except RefusedByEngine as error:
+        raise ConfigError([f"DOCKER_HOST: {error}; {error.remedy}"]) from None
+
+
 def _docker(config: Config, instance: str, on_call: OnCall) -> Engine:
     from jobd.docker.mapping.settings import MIN_LOG_BYTES, DockerSettings
     from jobd.docker.orchestrator import DockerOrchestrator
@@ -66,4 +81,6 @@ def _docker_remedies() -> Mapping[str, Sequence[str]]:
 
 
 ENGINES: Mapping[str, Callable[[Config, str, OnCall], Engine]] = {"docker": _docker}
+CHECKS: Mapping[str, Callable[[], None]] = {"docker": _check_docker}
+"""Reads the engine's own settings, as its builder does."""
 REMEDIES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {"docker": _docker_remedies}

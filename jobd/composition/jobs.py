@@ -121,21 +121,20 @@ def build_jobs(
         outputs,
         holds,
         clock,
-        RetentionSettings(config.job_retention_s, config.history_retention_s, config.maintenance_interval_s),
+        _retention_settings(config),
         groups.remove_idle,
-    )
-    limits = SubmissionLimits(
-        config.max_queued_jobs,
-        config.allow_cap_add,
-        config.allow_devices,
-        Caps(config.max_timeout_s, config.max_memory_mb, config.max_cpus),
     )
     fingerprints = Fingerprints(fingerprint_key(folder))
     submitter = Submitter(
-        deps, supervisors, engine_monitor, fingerprints, limits, on_accepted=observer.accepted
+        deps,
+        supervisors,
+        engine_monitor,
+        fingerprints,
+        _submission_limits(config),
+        on_accepted=observer.accepted,
     )
     files = JobFiles(engine, outputs)
-    service = JobService(store, supervisors, queue, files, retention, config.job_retention_s, holds)
+    service = JobService(store, supervisors, queue, files, retention, holds)
     return Jobs(
         change_notifier=change_notifier,
         repository=repository,
@@ -155,7 +154,37 @@ def build_jobs(
     )
 
 
+def change_settings(jobs: Jobs, config: Config) -> None:
+    """Takes those settings of `config` that may change while jobs run. Jobs that were accepted keep their limits."""
+    jobs.submitter.limits = _submission_limits(config)
+    if jobs.queue.limit != config.max_concurrent_jobs:
+        jobs.queue.limit = config.max_concurrent_jobs
+    jobs.retention.change_settings(_retention_settings(config))
+
+
+def _submission_limits(config: Config) -> SubmissionLimits:
+    return SubmissionLimits(
+        config.max_queued_jobs,
+        config.allow_cap_add,
+        config.allow_devices,
+        Caps(config.max_timeout_s, config.max_memory_mb, config.max_cpus),
+    )
+
+
+def _retention_settings(config: Config) -> RetentionSettings:
+    return RetentionSettings(
+        config.job_retention_s, config.history_retention_s, config.maintenance_interval_s
+    )
+
+
 def _own_paths(config: Config, folder: StateFolder) -> list[str]:
     """Returns the files of jobd that no job gets."""
-    files = (folder.path, config.socket, config.api_key_file, config.tls_cert_file, config.tls_key_file)
+    files = (
+        folder.path,
+        config.socket,
+        config.api_key_file,
+        config.tls_cert_file,
+        config.tls_key_file,
+        config.log_file,
+    )
     return [str(path.absolute()) for path in files if path is not None]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
+from jobd.jobs.admission.queue import AdmissionQueue
 from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import DiskUse
 from jobd.jobs.port.protocols import DiskMeasurement
@@ -28,6 +29,7 @@ class About:
         store: Store,
         engine: DiskMeasurement,
         engine_monitor: EngineMonitor,
+        queue: AdmissionQueue,
         outputs: KeptOutputs,
         remedies: Mapping[str, Sequence[str]],
     ) -> None:
@@ -37,6 +39,7 @@ class About:
         self._store = store
         self._engine = engine
         self._engine_monitor = engine_monitor
+        self._queue = queue
         self._outputs = outputs
         self._remedies = remedies
 
@@ -50,7 +53,7 @@ class About:
             sidecar_image=self._config.sidecar_image,
             sidecar_image_present=facts.has_sidecar_image if facts else None,
             state_dir=str(self._folder.path),
-            max_concurrent_jobs=self._config.max_concurrent_jobs,
+            max_concurrent_jobs=self._queue.limit,
             warnings=[self._store.warning] if self._store.warning else [],
             remedies={problem: list(texts) for problem, texts in self._remedies.items()},
         )

@@ -44,7 +44,7 @@ class ListQuery:
 
 
 class JobService:
-    """`retention_s`: how long a job's workspace is kept after the job's end."""
+    """The use cases of jobs that exist."""
 
     def __init__(
         self,
@@ -53,7 +53,6 @@ class JobService:
         queue: AdmissionQueue,
         files: JobFiles,
         retention: Retention,
-        retention_s: float,
         holds: WorkspaceHolds,
     ) -> None:
         self._store = store
@@ -61,7 +60,6 @@ class JobService:
         self._queue = queue
         self._files = files
         self._retention = retention
-        self._retention_s = retention_s
         self._holds = holds
 
     async def get(self, job_id: str) -> JobView:
@@ -264,7 +262,7 @@ class JobService:
             pause=self._queue.freezes(record.scheduling.group),
             frozen_s=self._supervisors.frozen_s(record),
             progress=supervisor.progress if supervisor else None,
-            retention_s=self._retention_s,
+            retention_s=self._retention.settings.job_retention_s,
         )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from jobd.errors import ConfigError
-from jobd.private import require_protected
+from jobd.private import require_can_create, require_protected
 from jobd.process.tls import HANDSHAKE_LIMIT_S
 
 SYSTEM_SOCKET = Path("/run/jobd/jobd.sock")
@@ -61,6 +61,19 @@ def unix_listener(path: Path) -> socket.socket:
     except OSError as error:
         raise ConfigError([f"JOBD_SOCKET: {path}: {error.strerror or error}"]) from None
     return sock
+
+
+def check_socket_path(path: Path) -> None:
+    """Raises ConfigError if `unix_listener` would refuse this path; another daemon may listen there. Creates and removes nothing."""
+    variable = "JOBD_SOCKET"
+    if os.path.lexists(path.parent):
+        require_protected(path.parent.resolve(strict=True), variable)
+    else:
+        require_can_create(path, variable)
+    if path.is_symlink():
+        raise ConfigError([f"{variable}: {path} is a symbolic link; remove the link"])
+    if path.exists() and not path.is_socket():
+        raise ConfigError([f"{variable}: {path} is no socket; move it away, or choose another path"])
 
 
 def tcp_listener(host: str, port: int, port_variable: str) -> socket.socket:

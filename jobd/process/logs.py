@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from jobd.process.log_file import LogFile
+
 LEVEL_WIDTH = 5
 MESSAGE_WIDTH = 32
 """The minimum width of a message before its fields."""
@@ -83,10 +85,13 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
 
 
-def set_up(level: str, format: str = "auto") -> None:
-    """Sends all logging to stderr. `format`: json, text, or auto for text where stderr is a terminal and JSON elsewhere."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter(format, is_terminal=sys.stderr.isatty(), environ=os.environ))
+def set_up(level: str, format: str = "auto", file: LogFile | None = None) -> None:
+    """Sends all logging to `file`, or without one to stderr. `format`: json, text, or auto for text where stderr is a terminal and JSON
+    elsewhere. May be called again.
+    """
+    is_terminal = file is None and sys.stderr.isatty()
+    handler: logging.Handler = logging.StreamHandler(sys.stderr if file is None else file)
+    handler.setFormatter(formatter(format, is_terminal=is_terminal, environ=os.environ))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -5,6 +5,7 @@ Source: sd_notify(3), sd_watchdog_enabled(3).
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 
@@ -20,6 +21,10 @@ class ServiceManager:
     def ready(self) -> None:
         """Reports that jobd serves requests."""
         self._send("READY=1")
+
+    def reloading(self) -> None:
+        """Reports that jobd reads its settings again; `ready` ends that."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
         """Reports that the shutdown has begun."""

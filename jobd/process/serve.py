@@ -18,13 +18,16 @@ from jobd.jobs.port.errors import EngineError
 from jobd.jobs.retention.retention import Retention
 from jobd.process import logs
 from jobd.process.listeners import address_of, inherited, runner_of, serve_on, tcp_listener, unix_listener
+from jobd.process.log_file import LogFile
 from jobd.process.notify import ServiceManager
 from jobd.process.recovery import recover
+from jobd.process.reload import Reloader, Start
 from jobd.process.short_turns import ask_for_short_turns
 from jobd.process.shutdown import UNDER_WAY_S, Signals, drain, shut_down, until
-from jobd.process.state_folder import StateFolder, api_key, instance_name, open_state
-from jobd.process.tls import server_context
-from jobd.settings.config import Config
+from jobd.process.state_folder import api_key, instance_name, open_state
+from jobd.process.tls import ListenerTls, server_context
+from jobd.settings.config import Config, from_mapping
+from jobd.settings.sources import Sources
 from jobd.store.errors import StateLocked, StoreError
 from jobd.store.sqlite.lock import StateLock
 from jobd.store.sqlite.reserve import Reserve
@@ -41,13 +44,16 @@ each in its thread, hold the loop up for tens of milliseconds.
 """
 
 
-async def serve(config: Config, instrument: Instrument | None = None) -> int:
+async def serve(sources: Sources, instrument: Instrument | None = None) -> int:
     """Runs jobd until SIGTERM or SIGINT; returns the exit code. Only tests pass an `instrument`.
 
     Raises:
         ConfigError: jobd cannot start with these settings.
     """
-    logs.set_up(config.log_level, config.log_format)
+    values = sources.values()
+    config = from_mapping(values)
+    log_file = None if config.log_file is None else LogFile(config.log_file)
+    logs.set_up(config.log_level, config.log_format, log_file)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     ask_for_short_turns()
     folder = open_state(config.state_dir)
@@ -57,7 +63,7 @@ async def serve(config: Config, instrument: Instrument | None = None) -> int:
             if store.warning:
                 log.error("the database's log is damaged", extra={"action": "start", "error": store.warning})
             try:
-                await _serve(config, folder, store, instrument)
+                await _serve(Start(sources, values, config, folder, log_file), store, instrument)
             finally:
                 await store.close()
     except StateLocked as error:
@@ -68,13 +74,14 @@ async def serve(config: Config, instrument: Instrument | None = None) -> int:
     return 0
 
 
-async def _serve(config: Config, folder: StateFolder, store: Store, instrument: Instrument | None) -> None:
+async def _serve(start: Start, store: Store, instrument: Instrument | None) -> None:
+    config, folder = start.config, start.folder
     manager = ServiceManager(os.environ)
     signals = Signals()
     key = None if config.no_auth else api_key(folder, config.api_key_file)
     tls = None
     if config.tls_cert_file is not None:
-        tls = server_context(config.tls_cert_file, config.tls_key_file or config.tls_cert_file)
+        tls = ListenerTls(server_context(config.tls_cert_file, config.tls_key_file or config.tls_cert_file))
     tcp = tcp_listener(config.host, config.port, "PORT")
     metrics = tcp_listener(config.metrics_host, config.metrics_port, "METRICS_PORT")
     inherited_sockets = [sock for sock in inherited(os.environ) if sock.family == socket.AF_UNIX]
@@ -88,6 +95,7 @@ async def _serve(config: Config, folder: StateFolder, store: Store, instrument: 
         own_addresses=frozenset({address_of(tcp), address_of(metrics)}),
         instrument=instrument,
     )
+    reloader = Reloader(start, app, tls)
     api = runner_of(app.api, UNDER_WAY_S)
     metrics_api = runner_of(app.metrics_api, 1.0)
     # The objects of now live until the end: each full collection would look at all of them, for some 20 ms in which nothing else runs.
@@ -114,14 +122,15 @@ async def _serve(config: Config, folder: StateFolder, store: Store, instrument: 
             )
         ]
         await serve_on(api, *unix)
-        await serve_on(api, tcp, context=tls)
+        await serve_on(api, tcp, context=tls.context if tls else None)
         await serve_on(metrics_api, metrics)
         gc.enable()
         _say_where(config, tcp.getsockname(), metrics.getsockname())
         manager.ready()
+        tasks.append(asyncio.create_task(reloader.run(signals.reload, manager), name="reload"))
         await until(signals.stop, tasks)
         manager.stopping()
-        await drain(app, signals, tasks, config.shutdown_drain_s)
+        await drain(app, signals, tasks, reloader.config.shutdown_drain_s)
         await shut_down(app, api, metrics_api, tasks)
     finally:
         gc.enable()

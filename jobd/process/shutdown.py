@@ -8,6 +8,7 @@ Owns that order and its limits. Containers keep running in the engine; undeliver
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Sequence
 
 from aiohttp import web
@@ -25,16 +26,26 @@ log = logging.getLogger(__name__)
 
 
 class Signals:
-    """SIGTERM and SIGINT: the first signal stops jobd, the second one skips the drain wait."""
+    """SIGTERM and SIGINT: the first signal stops jobd, the second one skips the drain wait. SIGHUP sets `reload`, or stops a jobd whose
+    terminal has closed.
+    """
 
     def __init__(self) -> None:
-        self.stop, self.at_once = asyncio.Event(), asyncio.Event()
+        self.stop, self.at_once, self.reload = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._has_terminal = sys.stderr.isatty()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._given)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
 
     def _given(self) -> None:
         (self.at_once if self.stop.is_set() else self.stop).set()
+
+    def _hung_up(self) -> None:
+        if self._has_terminal and not sys.stderr.isatty():
+            self._given()
+        else:
+            self.reload.set()
 
 
 async def until(event: asyncio.Event, tasks: Tasks) -> None:

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jobd.errors import ConfigError
-from jobd.private import MAX_FILE_BYTES, private_folder, private_subfolder, read_private, require_own_files
+from jobd.private import (
+    MAX_FILE_BYTES,
+    check_private_folder,
+    private_folder,
+    private_subfolder,
+    read_private,
+    require_own_files,
+)
 
 VARIABLE = "JOBD_STATE_DIR"
 MIN_KEY_LENGTH = 8
@@ -82,6 +89,27 @@ def open_state(path: Path) -> StateFolder:
     except OSError as error:
         raise ConfigError([f"{VARIABLE}: {path}: {error.strerror}"]) from None
     return folder
+
+
+def check_state(path: Path) -> None:
+    """Checks what `open_state` would, and creates and changes nothing.
+
+    Raises:
+        ConfigError: as `open_state`.
+    """
+    folder = StateFolder(path)
+    try:
+        if not check_private_folder(path, VARIABLE):
+            return
+        for each in (folder.spool, folder.secrets, folder.outputs):
+            check_private_folder(each, VARIABLE)
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            require_own_files(descriptor, path, FILES, VARIABLE)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise ConfigError([f"{VARIABLE}: {path}: {error.strerror}"]) from None
 
 
 def instance_name(folder: StateFolder) -> str:

@@ -1,14 +1,12 @@
 """The settings of jobd as one frozen value, parsed from texts.
 
-Owns the precedence (flag > variable > file > default), the bounds, and the checks across settings; all problems are reported at
-once, and no default replaces an invalid value. `parse.py` parses a single text. Reads no global state: callers pass the
-mappings.
+Owns the bounds and the checks across settings; all problems are reported at once, and no default replaces an invalid value.
+`sources.py` has the values, `parse.py` parses a single text. Reads no global state: callers pass the mapping.
 
 Source: docs/configuration.md, "The daemon".
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +23,7 @@ from jobd.wire.duration import parse_duration
 NAMES = frozenset(v.name for v in VARIABLES)
 RUNTIME_DIR = "XDG_RUNTIME_DIR"
 """Not a setting of jobd: the folder for a user's sockets."""
-_DEFAULTS = {v.name: v.default for v in VARIABLES}
+DEFAULTS = {v.name: v.default for v in VARIABLES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,7 @@ class Config:
     allow_devices: tuple[str, ...]
     log_level: str
     log_format: str
+    log_file: Path | None
     dispatcher: DispatcherSettings
     callback_timeout_s: float
     upload_timeout_s: float
@@ -84,7 +83,7 @@ class _Reader:
     problems: list[str] = field(default_factory=list)
 
     def read(self, name: str, of: Callable[[str], Any], fallback: Any) -> Any:
-        text = self.values.get(name, _DEFAULTS[name])
+        text = self.values.get(name, DEFAULTS[name])
         try:
             return of(text)
         except ValueError as error:
@@ -157,6 +156,7 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         allow_devices=r.read("ALLOW_DEVICES", parse.devices, ()),
         log_level=r.read("LOG_LEVEL", parse.log_level, "info"),
         log_format=r.read("LOG_FORMAT", parse.log_format, "auto"),
+        log_file=r.read("LOG_FILE", lambda text: parse.path(text).absolute() if text else None, None),
         dispatcher=DispatcherSettings(
             buffer_size=r.integer("DISPATCHER_BUFFER_SIZE", 1, 10_000_000),
             workers=r.integer("DISPATCHER_WORKERS", 1, 1000),
@@ -181,43 +181,3 @@ def from_mapping(values: Mapping[str, str]) -> Config:
     if r.problems:
         raise ConfigError(r.problems)
     return config
-
-
-def from_sources(flags: Mapping[str, str], environ: Mapping[str, str], file: Path | None) -> Config:
-    """Returns the settings by precedence: flags, variables, the TOML file, defaults.
-
-    The file's keys are the variables' names in lower case. An empty variable counts as unset, except those in `_EMPTY_COUNTS`.
-
-    Raises:
-        ConfigError: a value is invalid, or the file cannot be read or has an unknown key.
-    """
-    values = dict(_from_file(file)) if file else {}
-    known = NAMES | {RUNTIME_DIR}
-    values |= {
-        name: environ[name] for name in known if name in environ and (environ[name] or name in _EMPTY_COUNTS)
-    }
-    return from_mapping({**values, **flags})
-
-
-_EMPTY_COUNTS = frozenset({"CALLBACK_PROXY_URL", "EXTRA_HOSTS"})
-
-
-def _from_file(path: Path) -> dict[str, str]:
-    try:
-        table = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError([f"config file {path}: {error.strerror or error}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError([f"config file {path}: {error}"]) from None
-    unknown = [key for key in table if key.upper() not in NAMES]
-    if unknown:
-        raise ConfigError([f"config file {path}: unknown setting {key!r}" for key in unknown])
-    return {key.upper(): _file_text(value) for key, value in table.items()}
-
-
-def _file_text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return ",".join(str(item) for item in value)
-    return str(value)

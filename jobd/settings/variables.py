@@ -10,23 +10,29 @@ from jobd.wire.host_alias import HOST_ALIAS
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One setting. `default` is the text as a user would write it; `flag` is jobd's equivalent option."""
+    """One setting. `default` is the text as a user would write it; `flag` is jobd's equivalent option; `reloads`: a running jobd takes a
+    new value on SIGHUP.
+    """
 
     name: str
     default: str
     help: str
     flag: str | None = None
+    reloads: bool = False
 
 
 VARIABLES: tuple[Variable, ...] = (
     Variable("PORT", "8080", "TCP port of the API; 0 takes a free one", "--port"),
     Variable("JOBD_HOST", "127.0.0.1", "address that the API's TCP port is bound to", "--host"),
-    Variable("TLS_CERT_FILE", "", "PEM certificate for TLS on the API's TCP port", "--tls-cert"),
+    Variable(
+        "TLS_CERT_FILE", "", "PEM certificate for TLS on the API's TCP port", "--tls-cert", reloads=True
+    ),
     Variable(
         "TLS_KEY_FILE",
         "",
         "PEM key of the certificate, which no other user may read; default: in the same file",
         "--tls-key",
+        reloads=True,
     ),
     Variable(
         "JOBD_NAMES",
@@ -41,6 +47,7 @@ VARIABLES: tuple[Variable, ...] = (
         "",
         "file with the API key for TCP, which no other user may read; unset: one is made in the state folder",
         "--api-key-file",
+        reloads=True,
     ),
     Variable("JOBD_NO_AUTH", "false", "true: no API key over TCP; for loopback only", "--no-auth"),
     Variable(
@@ -59,6 +66,7 @@ VARIABLES: tuple[Variable, ...] = (
         "SHUTDOWN_DRAIN_WAIT",
         "5s",
         "how long jobd keeps serving after SIGTERM, with /readyz 503, before it stops; 0s: not at all",
+        reloads=True,
     ),
     Variable(
         "SIDECAR_IMAGE", "job-sidecar:latest", "image of the sidecar; built or pulled when it is missing"
@@ -67,16 +75,19 @@ VARIABLES: tuple[Variable, ...] = (
         "JOB_RETENTION",
         "15m",
         "how long containers and workspace are kept after a job's end, counted while the machine is on",
+        reloads=True,
     ),
     Variable(
         "HISTORY_RETENTION",
         "168h",
         "how long records, events and logs are kept after a job's end, counted while the machine is on",
+        reloads=True,
     ),
     Variable(
         "MAINTENANCE_INTERVAL",
         "1m",
         "pause between two rounds of maintenance: retention, and a check of all jobs",
+        reloads=True,
     ),
     Variable(
         "CALLBACK_PROXY_URL",
@@ -89,6 +100,7 @@ VARIABLES: tuple[Variable, ...] = (
         "",
         "jobs that run at once, further jobs wait; default: 4 per core",
         "--max-concurrent-jobs",
+        reloads=True,
     ),
     Variable(
         "SANDBOX_POOL",
@@ -101,10 +113,12 @@ VARIABLES: tuple[Variable, ...] = (
         "15m",
         "how long jobd repeats a call that the engine answers with an error that may pass, such as a full disk; then the job fails",
     ),
-    Variable("MAX_QUEUED_JOBS", "10000", "jobs that may wait; more are answered with 429"),
-    Variable("MAX_TIMEOUT", "24h", "longest timeout that a job may ask for, up to a year"),
-    Variable("MAX_MEMORY", "64g", "most memory that a job may ask for, with its unit: m, g or t"),
-    Variable("MAX_CPUS", "64", "most cores that a job may ask for"),
+    Variable("MAX_QUEUED_JOBS", "10000", "jobs that may wait; more are answered with 429", reloads=True),
+    Variable("MAX_TIMEOUT", "24h", "longest timeout that a job may ask for, up to a year", reloads=True),
+    Variable(
+        "MAX_MEMORY", "64g", "most memory that a job may ask for, with its unit: m, g or t", reloads=True
+    ),
+    Variable("MAX_CPUS", "64", "most cores that a job may ask for", reloads=True),
     Variable(
         "GPU_DEVICES",
         "",
@@ -127,7 +141,11 @@ VARIABLES: tuple[Variable, ...] = (
         "where callbacks may go: local, or strict[,CIDR...] for public addresses and the CIDRs",
     ),
     Variable(
-        "ALLOW_CAP_ADD", "false", "true: jobs may ask for more capabilities (capAdd)", "--allow-cap-add"
+        "ALLOW_CAP_ADD",
+        "false",
+        "true: jobs may ask for more capabilities (capAdd)",
+        "--allow-cap-add",
+        reloads=True,
     ),
     Variable(
         "ALLOW_MOUNTS",
@@ -141,13 +159,21 @@ VARIABLES: tuple[Variable, ...] = (
         "",
         "comma list of devices, or folders of devices, that jobs may ask for: /dev/fuse,/dev/dri; empty: none",
         "--allow-devices",
+        reloads=True,
     ),
-    Variable("LOG_LEVEL", "info", "debug, info, warning or error", "--log-level"),
+    Variable("LOG_LEVEL", "info", "debug, info, warning or error", "--log-level", reloads=True),
     Variable(
         "LOG_FORMAT",
         "auto",
         "text for people, json for programs, or auto: text on a terminal, json elsewhere",
         "--log-format",
+        reloads=True,
+    ),
+    Variable(
+        "LOG_FILE",
+        "",
+        "file for the log instead of standard error; 8 MiB, and the 8 MiB before in the same name with .1",
+        "--log-file",
     ),
     Variable(
         "DISPATCHER_BUFFER_SIZE", "10000", "undelivered events held in memory; further events wait on disk"

@@ -14,7 +14,7 @@ EXIT_CODES = (
     ("0", "success"),
     ("1", "error"),
     ("2", "usage"),
-    ("3", "daemon unreachable"),
+    ("3", "daemon unreachable; of daemon status: jobd does not run"),
     ("4", "not found"),
     ("5", "not allowed"),
     (

@@ -41,6 +41,7 @@ OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
     "replay": ((events.Replayed,), False),
     "verify": ((events.Verified,), False),
     "listen": ((events.Received,), True),
+    "daemon": ((daemon.DaemonState,), False),
     "doctor": ((daemon.Health,), False),
     "version": ((daemon.Versions,), False),
     "error": ((daemon.Failure,), True),

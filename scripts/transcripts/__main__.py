@@ -10,18 +10,21 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.daemon import ROOT, Daemon
 from scripts.transcripts.pages import NARROW, PIPE, WIDE, index_text, page_normal, page_text
-from scripts.transcripts.scenes import FILES, PAGES, Step
+from scripts.transcripts.scenes import FILES, PAGES
+from scripts.transcripts.step import Page, Step
 from scripts.transcripts.terminal import CommandFailed, Seen, Terminal, in_pipe
 
 CLI = ROOT / "docs" / "cli"
 SIZES = {NARROW: (80, 24), WIDE: (120, 40)}
 SHOWN_FOLDER = "/tmp/demo"  # noqa: S108 - only shown
 SHOWN_STATE = "/run/user/1000/jobd"
+SHOWN_RUNTIME, SHOWN_HOME = "/run/user/1000", "~"
 QUICK = {"DISPATCHER_MAX_RETRIES": "0", "DISPATCHER_MAX_REQUEUES": "0", "MAX_CONCURRENT_JOBS": "4"}
 
 Shown = dict[str, dict[int, dict[str, Seen]]]
@@ -81,13 +84,19 @@ def _record(in_pipes: bool, shown: Shown) -> None:
         with Daemon(QUICK) as daemon:
             env = _environment(folder, daemon)
             paths = {str(work): SHOWN_FOLDER, str(daemon.folder): SHOWN_STATE}
-            with Terminal(*SIZES[NARROW], env, work) as narrow, Terminal(*SIZES[WIDE], env, work) as wide:
+            paths |= {env["XDG_RUNTIME_DIR"]: SHOWN_RUNTIME, str(folder): SHOWN_HOME}
+            with (
+                Terminal(*SIZES[NARROW], env, work) as narrow,
+                Terminal(*SIZES[WIDE], env, work) as wide,
+                _stopped_at_end(env, work),
+            ):
                 for page in PAGES:
+                    own = {**env, **page.environ}
                     for number, step in enumerate(page.steps):
                         views = (
-                            _in_pipe(step, env, work)
+                            _in_pipe(step, own, work)
                             if in_pipes
-                            else _on_terminals(step, narrow, wide, env, work)
+                            else _on_terminals(step, page, narrow, wide, own, work)
                         )
                         known = shown[page.name].setdefault(number, {})
                         known |= {name: _with_shown_paths(seen, paths) for name, seen in views.items()}
@@ -95,19 +104,35 @@ def _record(in_pipes: bool, shown: Shown) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def _stopped_at_end(env: Mapping[str, str], work: Path) -> Iterator[None]:
+    """Stops a jobd that a step has started in the background, also after a failure."""
+    try:
+        yield
+    finally:
+        in_pipe("jobctl daemon stop", env, work)
+
+
 def _on_terminals(
-    step: Step, narrow: Terminal, wide: Terminal, env: Mapping[str, str], work: Path
+    step: Step, page: Page, narrow: Terminal, wide: Terminal, env: Mapping[str, str], work: Path
 ) -> dict[str, Seen]:
+    """`env`: the variables of a pipe; the terminals have those of all pages."""
     if step.hidden:
         in_pipe(step.command, env, work)
         return {}
-    views = {NARROW: narrow.run(step.command, until=step.until, keys=step.keys, at_end=step.at_end)}
+
+    def on(terminal: Terminal, more: Mapping[str, str]) -> Seen:
+        return terminal.run(
+            step.command, until=step.until, keys=step.keys, at_end=step.at_end, env={**page.environ, **more}
+        )
+
+    views = {NARROW: on(narrow, {})}
     if step.reads:
-        views[WIDE] = wide.run(step.command, until=step.until, keys=step.keys, at_end=step.at_end)
+        views[WIDE] = on(wide, {})
         if not step.until:
             views[PIPE] = in_pipe(step.command, env, work)
     if step.no_color:
-        _check_no_color(step, narrow, views[NARROW])
+        _check_no_color(step, on(narrow, {"NO_COLOR": "1"}), views[NARROW])
     return views
 
 
@@ -119,8 +144,7 @@ def _in_pipe(step: Step, env: Mapping[str, str], work: Path) -> dict[str, Seen]:
     return {}
 
 
-def _check_no_color(step: Step, terminal: Terminal, coloured: Seen) -> None:
-    plain = terminal.run(step.command, until=step.until, keys=step.keys, env={"NO_COLOR": "1"})
+def _check_no_color(step: Step, plain: Seen, coloured: Seen) -> None:
     if plain.styles:
         raise CommandFailed(f"{step.command} has colours with NO_COLOR: {plain.styles[:3]}")
     if len(plain.text.splitlines()) != len(coloured.text.splitlines()):
@@ -133,13 +157,16 @@ def _environment(folder: Path, daemon: Daemon) -> dict[str, str]:
     """Returns the variables of a user whose `jobctl` is this tree's."""
     programs = folder / "bin"
     programs.mkdir()
+    (folder / "runtime").mkdir(
+        mode=0o700
+    )  # without a systemd, which could have a jobd of the user who runs this
     program = programs / "jobctl"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m jobctl "$@"\n')
     program.chmod(0o755)
     address = re.search(r"http://127\.0\.0\.1:\d+", daemon.log.read_text())
     return {
         "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "HOME": str(folder), "LANG": "C.UTF-8",
-        "JOBCTL_HOST": daemon.url, "JOBD_URL": address[0] if address else "", "TERM": "xterm-256color", "XDG_STATE_HOME": str(folder / "state"),
+        "JOBCTL_HOST": daemon.url, "JOBD_URL": address[0] if address else "", "TERM": "xterm-256color", "XDG_STATE_HOME": str(folder / ".local/state"), "XDG_RUNTIME_DIR": str(folder / "runtime"),
     }  # fmt: skip
 
 

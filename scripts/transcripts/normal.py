@@ -14,6 +14,7 @@ _VARIABLE = (
     (r"(?<=engine )\S+.*|(?<=engine:).*", "ENGINE"),
     (r"(?m)^\d+(?=\s+(?:start|log|exit|complete)\b)", "NUMBER"),
     (r"(?m)^jobctl: \S+  \d+ of \d+ .*\n", ""),
+    (r"\bpid:?\s+\d+", "pid NUMBER"),
     (r"[ \t]+", " "),
 )
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from scripts.transcripts.normal import normal
-from scripts.transcripts.scenes import PAGES, Page, Step
+from scripts.transcripts.scenes import PAGES
+from scripts.transcripts.step import Page, Step
 from scripts.transcripts.terminal import Seen
 
 NARROW, WIDE, PIPE = "80 x 24", "120 x 40", "a pipe"

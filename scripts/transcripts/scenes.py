@@ -1,40 +1,7 @@
 """The commands of each page in `docs/cli`, in the order in which they run. Pure data."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One command line. `says`: a sentence before it; `hidden`: runs and is not shown; `until`, `keys`, `at_end`: see `terminal.Terminal.run`;
-    `reads`: changes nothing, so that it runs in all views one after the other; `no_color`: runs again with NO_COLOR; `varies`: differs from run
-    to run; `instead`: what runs in a pipe in the place of a command that needs a terminal.
-    """
-
-    command: str
-    says: str = ""
-    hidden: bool = False
-    until: str = ""
-    keys: str = ""
-    at_end: bool = False
-    reads: bool = False
-    no_color: bool = False
-    varies: bool = False
-    instead: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One file of `docs/cli`."""
-
-    name: str
-    title: str
-    steps: tuple[Step, ...]
-
-
-def hidden(command: str) -> Step:
-    """Returns a step that only prepares the next ones."""
-    return Step(command, hidden=True)
-
+from scripts.transcripts.daemon_scenes import DAEMON
+from scripts.transcripts.step import Page, Step, hidden
 
 FILES = {
     "words.txt": "pear\napple\nfig\n",
@@ -292,4 +259,4 @@ ERRORS = Page(
     ),
 )
 
-PAGES = (MACHINE, RUN, JOBS, LOGS, INTERACTIVE, FILES_PAGE, QUEUE, SETS, EVENTS, ENDING, ERRORS)
+PAGES = (MACHINE, DAEMON, RUN, JOBS, LOGS, INTERACTIVE, FILES_PAGE, QUEUE, SETS, EVENTS, ENDING, ERRORS)

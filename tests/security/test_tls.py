@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.daemon import DEADLINE_S, Daemon
+from tests.support.daemon import DEADLINE_S, Daemon, until
 
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/engine.sock"}
 
@@ -231,3 +232,43 @@ def test_unsafe_tls_settings_are_fatal(certificates: Certificates, tmp_path: Pat
         assert ended.stderr.startswith(f"jobd: {variable}: "), ended.stderr
         assert words in ended.stderr
         assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("new_key", ["ec", "rsa"])
+def test_a_renewed_certificate_is_used_after_sighup(
+    make_daemon: Callable[..., Daemon], certificates: Certificates, tmp_path: Path, new_key: str
+) -> None:
+    """Also one whose key is of another type: no connection gets the old certificate any more."""
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    shutil.copy(certificates.cert, cert)
+    shutil.copy(certificates.key, key)
+    daemon = make_daemon(environ=NO_ENGINE, flags=("--tls-cert", str(cert), "--tls-key", str(key))).start()
+    old = served_certificate(daemon)
+    kind = (
+        ["-newkey", "rsa:2048"]
+        if new_key == "rsa"
+        else ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    )
+    certificates.openssl(
+        "req", "-x509", *kind, "-nodes", "-keyout", str(tmp_path / "new-key"), "-out", str(tmp_path / "new"),
+        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2",
+    )  # fmt: skip
+    shutil.copy(tmp_path / "new", cert)
+    hang_up(daemon, "do not match")
+    assert served_certificate(daemon) == old, "a certificate without its key changes nothing"
+    shutil.copy(tmp_path / "new-key", key)
+    hang_up(daemon, "settings reloaded")
+    assert served_certificate(daemon) != old
+    assert get(daemon, "/livez", cert) == 200
+
+
+def served_certificate(daemon: Daemon) -> str:
+    at = urlsplit(daemon.http)
+    return ssl.get_server_certificate(("127.0.0.1", int(at.port or 0)), timeout=DEADLINE_S)
+
+
+def hang_up(daemon: Daemon, words: str) -> None:
+    begin = daemon.log.stat().st_size
+    assert daemon.process is not None
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: words.encode() in daemon.log.read_bytes()[begin:], f"the log says {words}")

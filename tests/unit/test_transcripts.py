@@ -5,7 +5,8 @@ import pytest
 from jobctl.command_table import COMMANDS
 from scripts.transcripts.normal import normal
 from scripts.transcripts.pages import NARROW, PIPE, WIDE, index_text, page_normal, page_text
-from scripts.transcripts.scenes import PAGES, Page, Step
+from scripts.transcripts.scenes import PAGES
+from scripts.transcripts.step import Page, Step
 from scripts.transcripts.terminal import Seen, seen_of
 
 

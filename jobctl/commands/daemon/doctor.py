@@ -48,7 +48,7 @@ class Check:
 _READY_REMEDIES = {
     "engine": "start the engine",
     "disk": "free some space on the disk of the state directory",
-    "store": "read jobd's log: journalctl --user -u jobd",
+    "store": "read jobd's log: jobctl daemon logs",
 }
 
 
@@ -108,7 +108,7 @@ def _no_daemon(error: Exception) -> Check:
         )
     message, _, start = error.message.partition("; start it with: ")
     return Check(
-        "daemon", False, message, f"start it with: {start}" if start else error.hint or "start it with: jobd"
+        "daemon", False, message, f"start it with: {start}" if start else error.hint or "jobctl daemon start"
     )
 
 

@@ -79,7 +79,7 @@ class SubmissionLimits:
 
 
 class Submitter:
-    """Submits jobs. `on_accepted` gets the spec of each new job."""
+    """Submits jobs. `limits` may be replaced at any time; `on_accepted` gets the spec of each new job."""
 
     def __init__(
         self,
@@ -94,13 +94,13 @@ class Submitter:
         self._supervisors = supervisors
         self._engine_monitor = engine_monitor
         self._fingerprints = fingerprints
-        self._limits = limits
+        self.limits = limits
         self._on_accepted = on_accepted
         self._submitting: set[asyncio.Task[tuple[Record, bool]]] = set()
 
     def check(self, spec: JobSpec) -> None:
         """Raises InvalidRequest if this host can never run the job, or the operator does not allow the job."""
-        if spec.cap_add and not self._limits.allow_cap_add:
+        if spec.cap_add and not self.limits.allow_cap_add:
             raise InvalidRequest(
                 "this daemon adds no capabilities; its operator can set ALLOW_CAP_ADD", field="capAdd"
             )
@@ -111,13 +111,13 @@ class Submitter:
                 "this daemon keeps no outputs; its operator can set KEPT_OUTPUTS_MAX_BYTES",
                 field=f"outputs[{kept}].keep",
             )
-        self._limits.caps.check(spec)
+        self.limits.caps.check(spec)
         self._check_gpus(spec.gpus)
         self._engine_monitor.check_fits(spec)
 
     def _check_devices(self, spec: JobSpec) -> None:
         for index, device in enumerate(spec.devices):
-            if not any(f"{device.source}/".startswith(f"{one}/") for one in self._limits.devices):
+            if not any(f"{device.source}/".startswith(f"{one}/") for one in self.limits.devices):
                 raise InvalidRequest(
                     f"this daemon gives jobs no {device.source}; its operator can name it in ALLOW_DEVICES",
                     field=f"devices[{index}].source",
@@ -184,7 +184,7 @@ class Submitter:
     ) -> asyncio.Task[tuple[Record, bool]]:
         """Begins to store the new job, which holds its place and the workspaces that it needs from now on."""
         waiting = self._deps.queue.waiting + len(self._submitting)
-        if waiting >= self._limits.max_queued:
+        if waiting >= self.limits.max_queued:
             raise QueueFull(f"{waiting} jobs wait already; try again later")
         outputs_of = submission.outputs_of
         record = new_record(

@@ -63,7 +63,7 @@ class Retention:
         self._outputs = outputs
         self._holds = holds
         self._clock = clock
-        self._settings = settings
+        self.settings = settings
         self._each_round = each_round
         self.orphans = Orphans(store, supervisors, engine, clock, settings.interval_s)
         self._round_requested = asyncio.Event()
@@ -93,7 +93,7 @@ class Retention:
 
     async def _pause(self) -> None:
         """Returns after the interval, or when a round is requested."""
-        sleeper = asyncio.ensure_future(self._clock.sleep(self._settings.interval_s))
+        sleeper = asyncio.ensure_future(self._clock.sleep(self.settings.interval_s))
         requested = asyncio.ensure_future(self._round_requested.wait())
         try:
             await asyncio.wait({sleeper, requested}, return_when=asyncio.FIRST_COMPLETED)
@@ -101,6 +101,12 @@ class Retention:
             self._round_requested.clear()
             sleeper.cancel()
             requested.cancel()
+
+    def change_settings(self, settings: RetentionSettings) -> None:
+        """Uses other settings from now on. A round starts if they differ."""
+        if settings != self.settings:
+            self.settings = settings
+            self._round_requested.set()
 
     async def sweep(self) -> None:
         """Removes what is older than its retention. Safe to repeat.
@@ -127,7 +133,7 @@ class Retention:
         # A job that cannot be removed or read does not block the others.
         cursor = FIRST
         while True:
-            page = await self._store.ended_live_rows(self._settings.job_retention_s, BATCH, cursor)
+            page = await self._store.ended_live_rows(self.settings.job_retention_s, BATCH, cursor)
             for row in page.jobs:
                 await self._remove_containers_of(row)
             if page.cursor is None:
@@ -135,7 +141,7 @@ class Retention:
             cursor = page.cursor
 
     async def _remove_records(self) -> None:
-        while await self._store.expire(self._settings.history_retention_s, BATCH):
+        while await self._store.expire(self.settings.history_retention_s, BATCH):
             pass
         await self._store.remove_hidden()
         await self._remove_outputs()

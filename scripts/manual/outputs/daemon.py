@@ -34,3 +34,19 @@ class Failure(Shape, kw_only=True):
     code: str
     field: str | None = None
     hint: str | None = None
+
+
+class DaemonState(Shape, kw_only=True):
+    """What runs jobd: systemd-user, systemd-system or process. `address` and `version`: of the daemon that answers jobctl, if one does."""
+
+    manager: str
+    running: bool
+    state: str
+    pid: int | None = None
+    since: str | None = None
+    unit: str | None = None
+    enabled: bool | None = None
+    lingers: bool | None = None
+    log: str | None = None
+    address: str | None = None
+    version: str | None = None

@@ -39,7 +39,7 @@ MUTATIONS = (
         W,
         "capabilities for everybody",
         "jobd/jobs/admission/submission.py",
-        "if spec.cap_add and not self._limits.allow_cap_add:",
+        "if spec.cap_add and not self.limits.allow_cap_add:",
         "if False:",
         f"{SECURITY}/test_worker_options.py::test_capabilities_are_added_only_with_the_setting",
     ),

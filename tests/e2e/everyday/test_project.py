@@ -37,9 +37,8 @@ def test_the_readme_has_all_steps_of_an_installation() -> None:
     for words in (
         "Python 3.11",
         "loginctl enable-linger",
-        "mkdir -p",
-        "useradd",
-        "deploy/systemd/system",
+        "jobctl daemon install --system",
+        "jobctl daemon start",
         "usermod -aG jobd",
     ):
         assert words in install, words

@@ -26,6 +26,7 @@ CALLS: dict[str, list[str]] = {
     "events": ["events", "ended"],
     "deliveries": ["deliveries", "ended"],
     "replay": ["replay", "--job", "ended"],
+    "daemon": ["daemon", "status"],
     "doctor": ["doctor"],
     "version": ["version"],
     "validate": ["validate", "-f", "-"],

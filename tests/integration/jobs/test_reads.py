@@ -46,7 +46,7 @@ async def test_no_view_from_before_a_change_is_shown_after_it(system: Any) -> No
     views = JobViews(system.service, system.store.ended_views)
     record = await _end(system, "a")
     before = msgspec.json.decode(await views.json("a"))
-    system.clock.advance(system.service._retention_s + 1)
+    system.clock.advance(system.service._retention.settings.job_retention_s + 1)
     await system.retention.sweep()
     await system.until(record, lambda now: now.removal is not None)
     after = msgspec.json.decode(await views.json("a"))

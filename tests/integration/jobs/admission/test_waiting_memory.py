@@ -109,7 +109,7 @@ async def test_submissions_that_wait_for_the_disk_are_bounded_by_the_budget_of_b
 
 async def test_submissions_under_way_count_as_queued_jobs(system: Any, stalled: threading.Event) -> None:
     system.engine.away = True
-    system.submitter._limits = SubmissionLimits(max_queued=3)
+    system.submitter.limits = SubmissionLimits(max_queued=3)
     outcomes = [asyncio.create_task(system.submit(id=f"j{number}")) for number in range(10)]
     for _ in range(10):
         await asyncio.sleep(0)

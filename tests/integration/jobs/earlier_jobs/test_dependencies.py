@@ -138,7 +138,7 @@ async def test_a_repeated_submission_gets_its_job_also_if_a_new_job_would_be_ref
     spec = JobSpec(id="second", image="busybox", memory=6000, after=after("first"))
     record, _ = await system.submitter.submit(Submission(spec, None, idempotent=True))
     await system.service.delete("first", "x")
-    system.submitter._limits = replace(system.submitter._limits, max_queued=0)
+    system.submitter.limits = replace(system.submitter.limits, max_queued=0)
     system.engine_monitor.facts = replace(system.engine_monitor.facts, memory_bytes=1 << 30)
     again, is_new = await system.submitter.submit(Submission(spec, None, idempotent=True))
     assert (again.uid, is_new) == (record.uid, False)
@@ -175,7 +175,7 @@ async def test_a_job_whose_record_was_removed_has_ended_in_an_unknown_way(system
 
 
 async def test_hundreds_of_jobs_may_wait_for_one(system: Any) -> None:
-    system.submitter._limits = replace(system.submitter._limits, max_queued=2000)
+    system.submitter.limits = replace(system.submitter.limits, max_queued=2000)
     await running(system, "first")
     waiting = [await system.submit(id=f"w{n}", after=after("first", on="failed")) for n in range(300)]
     system.engine.end("first", "worker", 0)

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from jobctl.commands.daemon import daemon
 from jobctl.commands.queue.group import ACTIONS
 from jobctl.completion.describe import words
-from jobctl.completion.words import GROUP_ACTIONS, CommandWords, OptionWords, before_value
+from jobctl.completion.words import DAEMON_ACTIONS, GROUP_ACTIONS, CommandWords, OptionWords, before_value
 
 OPTIONS = (
     OptionWords(("-m", "--memory"), "", takes_value=True),
@@ -63,3 +64,7 @@ def test_an_option_that_names_a_group_offers_groups(command: str, groups: bool) 
 
 def test_the_actions_of_a_group_are_those_of_the_command() -> None:
     assert tuple(GROUP_ACTIONS.split()) == ACTIONS
+
+
+def test_the_actions_of_the_daemon_are_those_of_the_command() -> None:
+    assert tuple(DAEMON_ACTIONS.split()) == daemon.ACTIONS

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from jobd.events.http.egress import EgressRule
-from jobd.settings.config import NAMES, from_mapping, from_sources
+from jobd.settings.config import NAMES, from_mapping
+from jobd.settings.sources import from_sources
 from jobd.settings.variables import VARIABLES
 from tests.unit.jobd.settings.problems import problems
 
@@ -84,6 +85,7 @@ ROWS: list[tuple[str, str, Any, str, Any]] = [
     ),
     ("LOG_LEVEL", "log_level", "info", "DEBUG", "debug"),
     ("LOG_FORMAT", "log_format", "auto", "JSON", "json"),
+    ("LOG_FILE", "log_file", None, "/var/log/jobd.log", Path("/var/log/jobd.log")),
     ("DISPATCHER_BUFFER_SIZE", "dispatcher.buffer_size", 10_000, "7", 7),
     ("DISPATCHER_WORKERS", "dispatcher.workers", 10, "7", 7),
     ("DISPATCHER_HTTP_TIMEOUT", "dispatcher.http_timeout_s", 10, "7s", 7),
@@ -140,6 +142,7 @@ WRONG: dict[str, list[str]] = {
     "EGRESS_POLICY": ["", "open", "local,10.0.0.0/8", "strict,", "strict,10.0.0.1/8"],
     "LOG_LEVEL": ["", "loud"],
     "LOG_FORMAT": ["", "xml"],
+    "LOG_FILE": ["~no-such-user-here/log"],
     "DISPATCHER_BUFFER_SIZE": ["0"],
     "DISPATCHER_WORKERS": ["0", "1001"],
     "DISPATCHER_HTTP_TIMEOUT": ["0s", "10"],

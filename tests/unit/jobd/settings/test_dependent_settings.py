@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from jobd.settings.config import from_mapping, from_sources
+from jobd.settings.config import from_mapping
 from jobd.settings.parse import is_loopback
+from jobd.settings.sources import from_sources
 from tests.unit.jobd.settings.problems import problems
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from jobd.settings.config import from_mapping, from_sources
+from jobd.settings.config import from_mapping
+from jobd.settings.sources import from_sources
 from tests.unit.jobd.settings.problems import problems
 
 
