@@ -125,6 +125,8 @@ async def _serve(config: Config, folder: StateFolder, store: Store, instrument: 
         gc.enable()
         await app.engine.close()
         await app.sender.close()
+        if app.spans is not None:
+            await asyncio.to_thread(app.spans.close)
         if not inherited_sockets:
             config.socket.unlink(missing_ok=True)
 
