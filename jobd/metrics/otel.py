@@ -9,6 +9,7 @@ Source: OpenTelemetry Specification 1, "OpenTelemetry Protocol Exporter"; docs/t
 import logging
 import os
 import threading
+import time
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -20,12 +21,15 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from jobd.metrics.spans import SAMPLED, Parent, Span
+from jobd.metrics.spans import MAX_TEXT, SAMPLED, Parent, Span
 
 CLOSE_S = 3.0
 """How long the end of jobd waits for the last spans."""
 QUEUE = 2048
 """The most spans that wait; OTEL_BSP_MAX_QUEUE_SIZE sets another number."""
+
+SELDOM_S = 60.0
+SDK_LOGGER = logging.getLogger("opentelemetry")
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +49,27 @@ class _Ids(IdGenerator):
         return self._random.generate_span_id() if self.span_id is None else self.span_id
 
 
+class _Seldom(logging.Handler):
+    """Logs one message of the SDK a minute: an endpoint that is away causes several for each batch."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._next = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + SELDOM_S
+            text = record.getMessage()[:MAX_TEXT]
+            log.warning("spans may be lost", extra={"action": "trace", "error": text})
+
+
 class OtelExport:
     """Implements `jobd.metrics.span_sink.SpanSink`. All calls come from the event loop's thread."""
 
     def __init__(self, version: str, exporter: SpanExporter | None = None) -> None:
+        SDK_LOGGER.handlers[:] = [_Seldom()]
+        SDK_LOGGER.propagate = False
         self._ids = _Ids()
         self._provider = TracerProvider(
             id_generator=self._ids, resource=_resource(version), shutdown_on_exit=False

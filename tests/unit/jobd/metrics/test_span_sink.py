@@ -1,6 +1,7 @@
 """Spans on their way out: a defect loses spans and nothing else; the SDK gets ids, parents and times as they are."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -142,6 +143,18 @@ def test_another_protocol_is_said(
     monkeypatch.setenv(name, "grpc")
     assert tracing.build_spans() is None
     assert "no spans are sent" in caplog.text
+
+
+def test_the_sdk_is_heard_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    export = OtelExport("1.0", InMemorySpanExporter())
+    exporter_log = logging.getLogger("opentelemetry.exporter.some")
+    for _ in range(3):
+        exporter_log.warning("the endpoint is %s", "away" * 1000)
+    exporter_log.info("nothing")
+    (record,) = [one for one in caplog.records if one.message == "spans may be lost"]
+    assert record.__dict__["error"].startswith("the endpoint is away")
+    assert len(record.__dict__["error"]) == 256
+    export.close()
 
 
 class Hanging(SpanExporter):
