@@ -15,9 +15,9 @@ BESIDE := --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile --no-load
 # Each start of a program would compile all of its code anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv engine engine-stop images demo test test-browser test-unit test-integration test-e2e test-systemd test-packages deb \
-	faults soak dev bench lint format types imports docs generated transcripts transcripts-check lock sbom audit monitoring monitoring-stop \
-	install-hooks clean
+.PHONY: help venv engine engine-stop images demo test test-browser test-prometheus test-unit test-integration test-e2e test-systemd test-packages \
+	deb faults soak dev bench lint format types imports docs generated transcripts transcripts-check lock sbom audit pictures monitoring \
+	monitoring-stop install-hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ test-systemd: images deb ## Test the units on machines with a real systemd, in c
 	@SYSTEMD_TESTS=required $(PY) -m pytest tests/systemd --numprocesses 3 --dist loadfile $(PYTEST_ARGS)
 test-packages: engine deb ## Test the wheel by pipx and uv, and the package for Debian on a bare root and by lintian (root on Debian, network)
 	@PACKAGE_TESTS=required $(PY) -m pytest tests/packages $(PYTEST_ARGS)
+test-prometheus: images ## Make each alert fire on a real Prometheus, and ask all queries of the dashboard under load (needs Prometheus; minutes)
+	@command -v prometheus >/dev/null || \
+		{ echo "no Prometheus here; on Debian: apt-get install --no-install-recommends prometheus"; exit 1; }
+	@PROMETHEUS_TESTS=required $(PY) -m pytest tests/prometheus $(PYTEST_ARGS)
 faults: images ## Run all fault tests with real faults, and print their table (minutes)
 	@$(PY) -m pytest tests -m fault $(PYTEST_ARGS)
 
@@ -102,6 +106,8 @@ sbom: venv ## Write build/sbom.json, the software bill of materials (CycloneDX)
 audit: ## Check the locked packages for known vulnerabilities
 	@scripts/audit
 
+pictures: images ## Draw docs/pictures from real data: the dashboard under a load of jobs, jobctl on a terminal (needs Prometheus, tmux)
+	@$(PY) -m scripts.monitoring
 monitoring: ## Start Prometheus on :9091 and Grafana on :3000 with the dashboard
 	@docker compose -f deploy/compose.yaml up -d
 monitoring-stop: ## Stop Prometheus and Grafana and remove their containers

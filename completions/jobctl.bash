@@ -115,7 +115,7 @@ _jobctl() {
     --host) return ;;
     esac
     if [[ -z "$command" ]]; then
-        _jobctl_offer "run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version $flags"
+        _jobctl_offer "run submit sweep ls sets top stats show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version $flags"
         [[ -n "$cur" ]] && _jobctl_offer "ps list inspect stop kill delete help"
         return
     fi
@@ -124,7 +124,7 @@ _jobctl() {
     inspect) command=show ;;
     stop|kill) command=cancel ;;
     delete) command=rm ;;
-    help) _jobctl_offer "run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version"; return ;;
+    help) _jobctl_offer "run submit sweep ls sets top stats show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version"; return ;;
     esac
     if ((${#typed[@]} > at + 2)) || [[ "${typed[${#typed[@]}-1]}" == --*=* ]]; then
         case "$command:$prev" in
@@ -293,6 +293,11 @@ _jobctl() {
         top:--interval) return ;;
         top:--host) return ;;
         top:-o|top:--output) _jobctl_offer "table wide json yaml name"; return ;;
+        stats:--since) return ;;
+        stats:--by) return ;;
+        stats:--limit) return ;;
+        stats:--host) return ;;
+        stats:-o|stats:--output) _jobctl_offer "table wide json yaml name"; return ;;
         show:--host) return ;;
         show:-o|show:--output) _jobctl_offer "table wide json yaml name"; return ;;
         explain:--host) return ;;
@@ -397,6 +402,7 @@ _jobctl() {
         ls) flags="-a --all -q --quiet -w --watch --status -l --label --group --set --mine --since --limit --host -o --output --json"; : ;;
         sets) flags="-q --quiet --limit --host -o --output --json"; : ;;
         top) flags="--once --interval --host -o --output --json"; : ;;
+        stats) flags="--since --by --limit --host -o --output --json"; : ;;
         show) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         explain) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         attach) flags="--no-stdin --detach-keys --host -o --output --json"; : ;;

@@ -42,7 +42,7 @@ function __jobctl_place
     echo $place
 end
 function __jobctl_images; jobctl __images 2>/dev/null; end
-function __jobctl_bare; not __fish_seen_subcommand_from run submit sweep ls ps list sets top show inspect explain attach exec logs wait bump pause resume group retry cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen daemon doctor completion version help; end
+function __jobctl_bare; not __fish_seen_subcommand_from run submit sweep ls ps list sets top stats show inspect explain attach exec logs wait bump pause resume group retry cancel stop kill rm delete prune cp fetch validate events deliveries replay verify listen daemon doctor completion version help; end
 function __jobctl_begun; __jobctl_bare; and test -n (commandline -ct | string collect); end
 complete -c jobctl -f
 complete -c jobctl -n __jobctl_bare -l host -x -d 'The daemon'
@@ -50,7 +50,7 @@ complete -c jobctl -n __jobctl_bare -s o -l output -x -a 'table wide json yaml n
 complete -c jobctl -n __jobctl_bare -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -l version -d 'The version of jobctl'
 complete -c jobctl -n __jobctl_begun -a help -d 'The help of a command'
-complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit sweep ls sets top show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version'
+complete -c jobctl -n '__fish_seen_subcommand_from help' -a 'run submit sweep ls sets top stats show explain attach exec logs wait bump pause resume group retry cancel rm prune cp fetch validate events deliveries replay verify listen daemon doctor completion version'
 function __jobctl_place_run; __jobctl_place run '^(--file|--detach-keys|--sh|--name|--env|--env-file|--secret|--workdir|--memory|--cpus|--pids-limit|--timeout|--retries|--retry-on|--label|--meta|--in|--out|--write|--read|--priority|--group|--set|--after|--gpus|--callback|--callback-key-file|--callback-events|--user|--pull|--entrypoint|--platform|--runtime|--cap-drop|--cap-add|--stop-signal|--stop-timeout|--volume|--mount|--tmpfs|--shm-size|--hostname|--network|--publish|--add-host|--dns|--ulimit|--device|--host|--output|-[dith]*[fewmluvpo])$'; end
 complete -c jobctl -n __jobctl_bare -a run -d 'Run a job, stream its log, exit with its exit code.'
 complete -c jobctl -n 'contains -- (__jobctl_place_run) first value' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin. Flags override its fields'
@@ -265,6 +265,13 @@ complete -c jobctl -n '__fish_seen_subcommand_from top' -l interval -x -d 'Time 
 complete -c jobctl -n '__fish_seen_subcommand_from top' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
 complete -c jobctl -n '__fish_seen_subcommand_from top' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n '__fish_seen_subcommand_from top' -l json -d 'The same as -o json'
+complete -c jobctl -n __jobctl_bare -a stats -d 'Show ended jobs in numbers: success, waiting, running.'
+complete -c jobctl -n '__fish_seen_subcommand_from stats' -l since -x -d 'Only jobs that ended after this time: 7d (ago), or an RFC 3339 time'
+complete -c jobctl -n '__fish_seen_subcommand_from stats' -l by -x -d 'Also by image, group, label (each label of a job), or the values of one label: label:NAME'
+complete -c jobctl -n '__fish_seen_subcommand_from stats' -l limit -x -d 'With --by: at most N images, groups or labels, those with the most jobs. [20]'
+complete -c jobctl -n '__fish_seen_subcommand_from stats' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
+complete -c jobctl -n '__fish_seen_subcommand_from stats' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
+complete -c jobctl -n '__fish_seen_subcommand_from stats' -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -a show -d 'Show the details of jobs.'
 complete -c jobctl -n __jobctl_begun -a inspect -d show
 complete -c jobctl -n '__fish_seen_subcommand_from show inspect' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'

@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ls": ("views.ls", "List jobs."),
     "sets": ("views.sets", "List sets of jobs."),
     "top": ("views.top", "Watch the running and waiting jobs."),
+    "stats": ("views.stats", "Show ended jobs in numbers: success, waiting, running."),
     "show": ("views.show", "Show the details of jobs."),
     "explain": ("views.explain", "Explain why a job waits or failed, and what helps."),
     "attach": ("jobs.attach", "Attach to the command of a running job."),

@@ -203,6 +203,10 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
         "--once": ("once", "flag"),
         "--interval": ("interval", "text"),
     }, (), True),
+    "stats": ({
+        "--since": ("since", "text"),
+        "--by": ("by", "text"),
+    }, (), True),
     "show": ({
     }, (("ids", True, True),), True),
     "explain": ({

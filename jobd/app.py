@@ -14,6 +14,7 @@ from jobd.composition.engine import Engine, build_engine, engine_remedies
 from jobd.composition.events import Events, build_events, build_sender
 from jobd.composition.instrument import Instrument, instrumented
 from jobd.composition.jobs import Jobs, build_jobs
+from jobd.composition.tracing import build_spans
 from jobd.events.http.sender import Sender
 from jobd.health.about import About
 from jobd.health.health import HealthCheck
@@ -22,6 +23,7 @@ from jobd.metrics.jobs import JobObserver
 from jobd.metrics.metrics import Metrics
 from jobd.metrics.outbox import OutboxMetrics
 from jobd.metrics.queue import QueueMetrics
+from jobd.metrics.span_sink import JobSpans, SpanSink, TracedSender
 from jobd.process.state_folder import StateFolder
 from jobd.settings.config import Config
 from jobd.store.store import Store
@@ -37,6 +39,7 @@ class App:
     events: Events
     jobs: Jobs
     observer: JobObserver
+    spans: SpanSink | None
     health: HealthCheck
     access: AccessPolicy
     api: web.Application
@@ -66,8 +69,10 @@ def build(
     engine = instrumented(build_engine(config, instance, metrics.engine_call), instrument)
     sender = instrumented(build_sender(config, own_addresses, clock), instrument)
     deliveries = DeliveryMetrics(metrics.registry)
-    observer = JobObserver(metrics)
-    events = build_events(config, store, sender, clock, deliveries)
+    spans = build_spans()
+    observer = JobObserver(metrics, JobSpans(spans) if spans else None)
+    traced = TracedSender(sender, spans) if spans else sender
+    events = build_events(config, store, traced, clock, deliveries)
     jobs = build_jobs(
         config, folder=folder, store=store, engine=engine, events=events, clock=clock, observer=observer
     )
@@ -102,6 +107,7 @@ def build(
         events=events,
         jobs=jobs,
         observer=observer,
+        spans=spans,
         health=health,
         access=access,
         api=api,

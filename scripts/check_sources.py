@@ -14,7 +14,7 @@ PUBLISHED = re.compile(
     | \b[a-z_]\w*\([1-8]\)                                    # a manual page of Linux or systemd
     | Docker\ Engine\ API,\ [\w"] | Docker\ Registry\ HTTP\ API\ V2 | docker\ docs,\ "
     | Unicode\ Standard\ Annex\ \d+ | JSON\ Schema\ 2020-12 | CloudEvents\ 1\.0\.2 | Standard\ Webhooks\ 1\.0 | OpenAPI\ Specification\ 3 | package\ URL\ specification
-    | SQLite\ documentation,\ | PKWARE\ APPNOTE | GNU\ tar\ manual | AWS\ Architecture\ Blog
+    | W3C\ Trace\ Context\ Level\ [12] | OpenTelemetry\ Specification\ 1 | SQLite\ documentation,\ | PKWARE\ APPNOTE | GNU\ tar\ manual | AWS\ Architecture\ Blog
     | (?:Python|Go)\ documentation,\ ` | httptools,\ `
     """,
     re.VERBOSE,

@@ -55,15 +55,20 @@ def filters(
     if mine:
         query["owner"] = "me"
     if since is not None:
-        from datetime import UTC, datetime
-
-        from jobctl.units import time_before
-
-        try:
-            query["since"] = time_before(since, datetime.now(UTC)).isoformat().replace("+00:00", "Z")
-        except ValueError as error:
-            raise Misuse(f"--since: {error}") from None
+        query["since"] = since_time(since)
     return query
+
+
+def since_time(since: str) -> str:
+    """Returns the time of --since as the daemon reads it. Raises Misuse: it is neither a duration nor a time."""
+    from datetime import UTC, datetime
+
+    from jobctl.units import time_before
+
+    try:
+        return time_before(since, datetime.now(UTC)).isoformat().replace("+00:00", "Z")
+    except ValueError as error:
+        raise Misuse(f"--since: {error}") from None
 
 
 def pairs(labels: list[str]) -> list[str]:

@@ -20,11 +20,13 @@ from jobd.jobs.admission.submission import Submitter
 from jobd.jobs.groups import GroupService
 from jobd.jobs.interactive.sessions import Sessions
 from jobd.jobs.log.log_view import LogView
-from jobd.jobs.record.parts import Caller
+from jobd.jobs.record.parts import Caller, Trace
 from jobd.jobs.service import JobService
 from jobd.jobs.sets import SetService
+from jobd.jobs.statistics import StatisticsService
 from jobd.store.tables.delivery_rows import Delivery
 from jobd.store.tables.rows import LogStats
+from jobd.wire.trace import trace_context
 from jobd.wire.views.daemon import Disk, Version
 
 _PEER_CREDENTIALS = struct.Struct("iII")
@@ -60,6 +62,7 @@ class Context:
     job_views: JobViews
     groups: GroupService
     sets: SetService
+    statistics: StatisticsService
     logs: LogView
     sessions: Sessions
     store: StoredData
@@ -114,6 +117,13 @@ def credentials(request: web.Request) -> Caller | None:
     data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
     _, uid, gid = _PEER_CREDENTIALS.unpack(data)
     return Caller(uid=uid, gid=gid)
+
+
+def trace_of(request: web.Request) -> Trace | None:
+    """Returns the trace that the request is a part of; None without a valid one."""
+    headers = request.headers
+    found = trace_context(headers.getall("traceparent", ()), headers.getall("tracestate", ()))
+    return None if found is None else Trace(parent=found[0], state=found[1])
 
 
 def _socket(request: web.Request) -> socket.socket | None:

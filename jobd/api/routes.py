@@ -1,6 +1,17 @@
 """The API as one table: paths, handlers, and their descriptions for the OpenAPI document."""
 
-from jobd.api.endpoints import deliveries, groups, interactive, internal, jobs, probes, retry, sets, streams
+from jobd.api.endpoints import (
+    deliveries,
+    groups,
+    interactive,
+    internal,
+    jobs,
+    probes,
+    retry,
+    sets,
+    statistics,
+    streams,
+)
 from jobd.api.route import Parameter, Route
 from jobd.wire.job import JobSpec
 from jobd.wire.report import InternalReports
@@ -17,6 +28,15 @@ _STATUS = "|".join(sorted(jobs.STATUSES))
 _STATUSES = {"type": "string", "pattern": f"^(({_STATUS})(,({_STATUS}))*)?$"}
 _LABEL = {"type": "string", "pattern": "^[^=\\u0000]+=[^\\u0000]*$"}
 
+_TRACE = (
+    Parameter(
+        "traceparent",
+        _TEXT,
+        "W3C Trace Context: goes to the job's environment and events; an invalid one is ignored",
+        "header",
+    ),
+    Parameter("tracestate", _TEXT, "as traceparent, together with it", "header"),
+)
 _FOLLOW = Parameter("follow", _FLAG, "keep the connection open and send new ones")
 _AFTER = Parameter("after", _SEQ, "only entries after this number: resumes without gap or repeat")
 
@@ -38,6 +58,7 @@ ROUTES: tuple[Route, ...] = (
                 "the same spec with the same files under the same id answers 200",
                 "header",
             ),
+            *_TRACE,
         ),
     ),
     Route(
@@ -94,6 +115,7 @@ ROUTES: tuple[Route, ...] = (
         body=retry.RetryBody,
         body_required=False,
         multipart=True,
+        parameters=_TRACE,
     ),
     Route(
         "POST",
@@ -194,6 +216,7 @@ ROUTES: tuple[Route, ...] = (
     *interactive.ROUTES,
     *groups.ROUTES,
     *sets.ROUTES,
+    *statistics.ROUTES,
     Route(
         "GET",
         "/v1/version",

@@ -49,6 +49,7 @@ def build_api(
         job_views=JobViews(jobs.service, store.ended_views),
         groups=jobs.groups,
         sets=jobs.sets,
+        statistics=jobs.statistics,
         logs=jobs.logs,
         sessions=jobs.sessions,
         store=store,

@@ -30,6 +30,7 @@ from jobd.jobs.run.supervisors import Supervisors
 from jobd.jobs.secrets import SecretFiles
 from jobd.jobs.service import JobService
 from jobd.jobs.sets import SetService
+from jobd.jobs.statistics import StatisticsService
 from jobd.jobs.workspace_holds import WorkspaceHolds
 from jobd.metrics.jobs import JobObserver
 from jobd.process.state_folder import StateFolder, fingerprint_key
@@ -54,6 +55,7 @@ class Jobs:
     service: JobService
     groups: GroupService
     sets: SetService
+    statistics: StatisticsService
     logs: LogView
     sessions: Sessions
 
@@ -149,6 +151,7 @@ def build_jobs(
         service=service,
         groups=groups,
         sets=SetService(store, supervisors),
+        statistics=StatisticsService(store, clock, config.history_retention_s),
         logs=LogView(store, change_notifier, service.current, events.readers, live_outputs),
         sessions=Sessions(store, supervisors, engine, change_notifier, attachments, inputs, service.current),
     )

@@ -23,7 +23,8 @@ from jobd.jobs.state.step import Step
 from jobd.jobs.storage import Transitions
 from jobd.jobs.stored import record_of, spec_of
 from jobd.store.errors import NoSuchJob, StaleJob
-from jobd.store.tables.rows import Callback, JobRow, LogChunk, NewEvent, Transition
+from jobd.store.tables.jobs.ends import PHASES
+from jobd.store.tables.rows import Callback, Ending, JobRow, LogChunk, NewEvent, Transition
 from jobd.wire import event
 from jobd.wire.job import JobSpec
 
@@ -167,6 +168,7 @@ def number(
             timestamp=not_before(record, now),
             sequence=sequence if passes else None,
             data=draft.data,
+            trace=(record.trace.parent, record.trace.state) if record.trace else (None, None),
         )
         deliver = passes and spec.callback is not None
         events.append(
@@ -199,4 +201,12 @@ def row_of(record: Record, spec: JobSpec, spec_bytes: bytes = b"") -> JobRow:
         version=record.version,
         set_name=spec.set or None,
         waiting=record.phase == "queued",
+        ending=_ending(record, spec) if record.ended else None,
+    )
+
+
+def _ending(record: Record, spec: JobSpec) -> Ending:
+    spent = tuple(record.spent.get(phase) for phase in PHASES)
+    return Ending(
+        reason=record.reason, image=record.image or spec.image, group=record.scheduling.group, spent=spent
     )

@@ -93,6 +93,7 @@ def view_of(
         usage=_usage(record),
         artifacts=[_artifact(a, record.attempt.artifacts.get(a.id, ArtifactState())) for a in spec.artifacts],
         retried_from=record.retried_from.id if record.retried_from else None,
+        traceparent=record.trace.parent if record.trace else None,
         outputs=[_output(o.path, outputs.get(o.path, OutputState())) for o in spec.outputs],
         attempts=[*map(_earlier, record.earlier), *([_attempt(record, started_text)] if worker else [])],
         created_at=rfc3339(record.created_at),

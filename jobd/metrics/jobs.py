@@ -1,16 +1,18 @@
-"""Metrics of jobs, from their stored changes."""
+"""Metrics and spans of jobs, from their stored changes."""
 
 from jobd.jobs.record.record import Record
 from jobd.jobs.state.run_times import seconds_between
 from jobd.metrics.metrics import Metrics
+from jobd.metrics.span_sink import JobSpans
 from jobd.wire.job import JobSpec
 
 
 class JobObserver:
     """Compares a record before and after a stored change."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, spans: JobSpans | None = None) -> None:
         self._metrics = metrics
+        self._spans = spans
 
     def accepted(self, spec: JobSpec) -> None:
         """A job was accepted."""
@@ -22,8 +24,10 @@ class JobObserver:
         self._metrics.job_active(image, +1)
 
     def changed(self, before: Record, after: Record, spec: JobSpec) -> None:
-        """Updates the metrics for one stored change."""
+        """Updates the metrics for one stored change, and adds its spans."""
         metrics = self._metrics
+        if self._spans is not None:
+            self._spans.changed(before, after, spec)
         if before.admitted_at is None and after.admitted_at is not None:
             metrics.job_admitted(seconds_between(after.created_at, after.admitted_at) or 0.0)
         if before.phase != after.phase:

@@ -136,6 +136,8 @@ async def _serve(start: Start, store: Store, instrument: Instrument | None) -> N
         gc.enable()
         await app.engine.close()
         await app.sender.close()
+        if app.spans is not None:
+            await asyncio.to_thread(app.spans.close)
         if not inherited_sockets:
             config.socket.unlink(missing_ok=True)
 

@@ -21,6 +21,7 @@ from jobd.store.sqlite import database, wal_check
 from jobd.store.sqlite.reader import Reader
 from jobd.store.sqlite.reserve import Reserve
 from jobd.store.sqlite.writer import Writer
+from jobd.store.stores.end_store import EndStore
 from jobd.store.stores.ended_views import EndedViews
 from jobd.store.stores.event_store import EventStore
 from jobd.store.stores.group_store import GroupStore
@@ -34,7 +35,7 @@ from jobd.store.tables.jobs.damaged_rows import DamagedRows
 from jobd.store.tables.observed_time import ObservedTime
 
 
-class Store(JobStore, SetStore, GroupStore, EventStore, LogStore, OutboxStore, Maintenance):
+class Store(JobStore, EndStore, SetStore, GroupStore, EventStore, LogStore, OutboxStore, Maintenance):
     """One open database. Made by `Store.open`; belongs to the event loop that opened it."""
 
     def __init__(

@@ -6,7 +6,7 @@ verifies after a restart.
 Source: CloudEvents 1.0.2 core and HTTP protocol binding; docs/events.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -39,13 +39,15 @@ _HEADERS = (
     "Content-Type", "Ce-Specversion", "Ce-Id", "Ce-Type", "Ce-Source", "Ce-Subject", "Ce-Time", "Ce-Jobuid", "Ce-Jobsequence",
 )  # fmt: skip
 _LINES = {count: "".join(f"{name}: %s\r\n" for name in _HEADERS[:count]) for count in (8, 9)}
+_TRACE_HEADERS = ("Ce-Traceparent", "Ce-Tracestate")
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event on the wire. `jobsequence` numbers the events that pass the job's filter, from 1 without gaps; `jobuid`
-    distinguishes two jobs that have used the same id.
+    distinguishes two jobs that have used the same id. `traceparent`, `tracestate`: the trace that the job's submission is a part of
+    (CloudEvents extension Distributed Tracing).
     """
 
     specversion: str
@@ -58,6 +60,8 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     jobuid: str
     data: msgspec.Raw
     jobsequence: int | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
 
 
 _decoder = msgspec.json.Decoder(CloudEvent)
@@ -77,8 +81,9 @@ def encode(
     timestamp: datetime,
     sequence: int | None,
     data: Mapping[str, Any],
+    trace: tuple[str | None, str | None] = (None, None),
 ) -> bytes:
-    """Returns the structured-mode body of one event.
+    """Returns the structured-mode body of one event. `trace`: its `traceparent` and `tracestate`.
 
     Raises:
         KeyError: the type is not in `SOURCES`.
@@ -95,6 +100,8 @@ def encode(
             jobuid=job_uid,
             jobsequence=sequence,
             data=msgspec.Raw(_encoder.encode(data)),
+            traceparent=trace[0],
+            tracestate=trace[1],
         )
     )
 
@@ -107,7 +114,9 @@ def binding_headers(body: bytes) -> dict[str, str]:
     Raises:
         msgspec.DecodeError: the body is no event of `encode`.
     """
-    return dict(zip(_HEADERS, _binding_values(body), strict=False))  # an event may have no sequence
+    event = _decoder.decode(body)
+    # An event may have no sequence and no trace.
+    return dict(zip(_HEADERS, _binding_values(event), strict=False)) | dict(_trace_headers(event))
 
 
 def binding_lines(body: bytes) -> str:
@@ -116,12 +125,21 @@ def binding_lines(body: bytes) -> str:
     Raises:
         msgspec.DecodeError: the body is no event of `encode`.
     """
-    values = _binding_values(body)
-    return _LINES[len(values)] % values
-
-
-def _binding_values(body: bytes) -> tuple[str, ...]:
     event = _decoder.decode(body)
+    values = _binding_values(event)
+    lines = _LINES[len(values)] % values
+    if event.traceparent is None:
+        return lines
+    return lines + "".join(f"{name}: {value}\r\n" for name, value in _trace_headers(event))
+
+
+def _trace_headers(event: CloudEvent) -> Iterator[tuple[str, str]]:
+    for name, value in zip(_TRACE_HEADERS, (event.traceparent, event.tracestate), strict=True):
+        if value is not None:
+            yield name, _header_value(value)
+
+
+def _binding_values(event: CloudEvent) -> tuple[str, ...]:
     attributes = (
         event.specversion,
         event.id,

@@ -59,6 +59,7 @@ CLIENT_VARIABLES = (
         "JOBCTL_API_KEY_FILE",
         "file with the key for TCP; jobctl finds the key of this machine's daemon itself",
     ),
+    ("TRACEPARENT, TRACESTATE", "the trace that a submission is a part of; an invalid one is ignored"),
     ("JOBCTL_CONTEXT", "the context of the context file; default: its current"),
     ("JOBCTL_CONFIG", "the context file; default: ~/.config/jobctl/contexts.toml"),
     (

@@ -8,6 +8,7 @@ from jobd.wire.views.deliveries import DeliveryList
 from jobd.wire.views.job import JobView
 from jobd.wire.views.log import LogEnd
 from jobd.wire.views.queue import GroupView, QueueView
+from jobd.wire.views.statistics import Statistics
 from scripts.manual.outputs import daemon, events, jobs, queue, views
 
 OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
@@ -21,6 +22,7 @@ OUTPUTS: dict[str, tuple[tuple[type, ...], bool]] = {
     "ls": ((views.JobsOfList,), False),
     "ls --watch": ((JobView,), True),
     "top": ((views.JobsOfTop,), False),
+    "stats": ((Statistics,), False),
     "show": ((views.JobsShown,), False),
     "explain": ((views.JobsExplained,), False),
     "logs": ((views.LogLineOf, views.LogEndOf), True),

@@ -157,7 +157,7 @@ QUEUE = Page(
 )
 SETS = Page(
     "sets",
-    "Sets: sweep, sets, wait",
+    "Sets: sweep, sets, wait, stats",
     (
         Step("jobctl sweep --set sizes --each n=1..3 --sh 'test {n} -lt 3' busybox; echo \"exit code $?\""),
         Step(
@@ -172,6 +172,7 @@ SETS = Page(
             "The failed jobs again; the outcome of a set is that of each job's latest retry.",
         ),
         Step('jobctl wait sizes; echo "exit code $?"'),
+        Step("jobctl stats --since 1h --by image", varies=True, reads=True),
     ),
 )
 EVENTS = Page(

@@ -79,8 +79,20 @@ class Terminal:
         at_end: bool = False,
         env: Mapping[str, str] | None = None,
     ) -> Seen:
-        """Runs a shell's command line and returns its screen at the end. `until`: presses `keys` once this text appears, and without `at_end`
-        returns the screen of that moment.
+        """Returns what a user sees of `capture`."""
+        return seen_of(self.capture(command, until=until, keys=keys, at_end=at_end, env=env))
+
+    def capture(
+        self,
+        command: str,
+        *,
+        until: str = "",
+        keys: str = "",
+        at_end: bool = False,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        """Runs a shell's command line and returns its screen at the end, with its sequences. `until`: presses `keys` once this text appears, and
+        without `at_end` returns the screen of that moment.
         """
         self._ended.unlink(missing_ok=True)
         variables = [f"{name}={value}" for name, value in (env or {}).items()]
@@ -110,7 +122,7 @@ class Terminal:
                 raw = self._screen(pane)
         finally:
             self._tmux("kill-pane", "-t", pane)
-        return seen_of(raw)
+        return raw
 
     def _screen(self, pane: str) -> str:
         return self._tmux("capture-pane", "-p", "-e", "-J", "-S", "-", "-t", pane)

@@ -70,6 +70,7 @@ def described(job: dict[str, Any], now: datetime) -> list[tuple[str, str]]:
         ("Image", job.get("image")),
         ("Digest", job.get("imageDigest")),
         ("Retried from", job.get("retriedFrom")),
+        ("Trace", job.get("traceparent")),
         ("Command", " ".join(map(str, command)) if isinstance(command, list) else command),
         ("User", job.get("user")),
         ("Network", job.get("network")),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jobctl.connection.client import Client, job_path, read_all
 from jobctl.errors import Conflict, ConnectionLost, Unreachable
 from jobctl.job.requests.submission import LONGEST_ANSWER_BYTES, RESEND_FOR_S, UPLOAD_TIMEOUT_S, encoded
+from jobctl.job.requests.trace_headers import trace_headers
 from jobctl.value import Value
 from jobd.wire.retry_ids import next_retry_id, retry_prefix
 
@@ -102,7 +103,7 @@ def _sent(client: Client, job_id: str, body: bytes, entries: Sequence[Member]) -
 
 def _post(client: Client, path: str, body: bytes, entries: Sequence[Member]) -> tuple[int, Tree]:
     if not entries:
-        with client.open("POST", path, None, body, None, ANSWER_TIMEOUT_S) as response:
+        with client.open("POST", path, None, body, trace_headers(), ANSWER_TIMEOUT_S) as response:
             return response.status, json.loads(read_all(response, LONGEST_ANSWER_BYTES))
     from contextlib import closing
 
@@ -110,7 +111,7 @@ def _post(client: Client, path: str, body: bytes, entries: Sequence[Member]) -> 
     from jobctl.transfers import upload
 
     content_type, parts = upload.multipart(body, entries)
-    headers = {"Content-Type": content_type}
+    headers = {"Content-Type": content_type, **trace_headers()}
     with (
         closing(metered(parts, "sending files", upload.size_bytes(entries))) as blocks,
         client.open("POST", path, None, blocks, headers, UPLOAD_TIMEOUT_S) as response,

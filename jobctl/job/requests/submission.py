@@ -16,6 +16,7 @@ from jobctl.connection.client import Client, read_all
 from jobctl.connection.config import defaults
 from jobctl.errors import ConnectionLost, JobctlError, Misuse, Unreachable
 from jobctl.imports import import_aside
+from jobctl.job.requests.trace_headers import trace_headers
 from jobctl.job.spec.plan import Flags, Plan, Tree, plan
 from jobctl.value import Value
 
@@ -162,6 +163,7 @@ def submit(
         _check_before_upload(spec, source)
     key, give_up, pause = os.urandom(16).hex(), time.monotonic() + RESEND_FOR_S, 0.1
     headers: dict[str, str] = {"Idempotency-Key": key} if again else {}
+    headers |= trace_headers()
     while True:
         body: Any = spec
         try:

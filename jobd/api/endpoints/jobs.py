@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from jobd.api.body import Parameters, decode, read_json_bytes
-from jobd.api.context import caller, context_of, credentials
+from jobd.api.context import caller, context_of, credentials, trace_of
 from jobd.api.memory import reserve_body, respond_within
 from jobd.api.respond import encoded_response, json_response
 from jobd.api.upload import SubmissionBody, receive_multipart
@@ -92,6 +92,7 @@ async def _submit(request: web.Request, received: SubmissionBody, dry_run: bool)
         spec=spec,
         owner=caller(request),
         caller=credentials(request),
+        trace=trace_of(request),
         files=received.files,
         files_digest=received.files_digest,
         idempotent="Idempotency-Key" in request.headers,

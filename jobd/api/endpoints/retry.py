@@ -4,7 +4,7 @@ import msgspec
 from aiohttp import web
 
 from jobd.api.body import Parameters, decode, read_json_bytes
-from jobd.api.context import caller, context_of, credentials
+from jobd.api.context import caller, context_of, credentials, trace_of
 from jobd.api.memory import reserve_body
 from jobd.api.respond import json_response
 from jobd.api.upload import SubmissionBody, receive_multipart
@@ -57,6 +57,7 @@ async def _retry(request: web.Request, received: SubmissionBody) -> web.StreamRe
             job_id=request.match_info["id"],
             owner=caller(request),
             caller=credentials(request),
+            trace=trace_of(request),
             new_id=body.id,
             secrets=body.secrets,
             after=body.after,

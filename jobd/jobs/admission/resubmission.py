@@ -20,7 +20,7 @@ from jobd.errors import Conflict, InvalidRequest, NotFound
 from jobd.jobs.admission.outputs_retry import check_adds_nothing, takeover_of
 from jobd.jobs.admission.retried_sources import check_source, implied_sources, met_conditions, with_sources
 from jobd.jobs.admission.submission import OutputsOf, Submission, Submitter, is_same_submission
-from jobd.jobs.record.parts import Caller, RetriedFrom
+from jobd.jobs.record.parts import Caller, RetriedFrom, Trace
 from jobd.jobs.record.record import Record
 from jobd.jobs.state.transitions.on_dependency import why_unmet
 from jobd.jobs.state.transitions.outcome import DEPENDENCY
@@ -43,7 +43,7 @@ class Resubmission:
     """A request to run the ended job `job_id` anew. `new_id` None: jobd derives an id. `secrets`: the values of the job's secrets.
     `after` None: the job's own dependencies, as far as they were not met. `sources`: other jobs in place of those whose files the job
     takes. `files`, `files_digest`: see `Submission`. `outputs`: repeats only
-    the outputs, on the workspace that is still there. `caller`: see `Submission`.
+    the outputs, on the workspace that is still there. `caller`, `trace`: see `Submission`.
     """
 
     job_id: str
@@ -56,6 +56,7 @@ class Resubmission:
     files_digest: bytes | None = None
     outputs: bool = False
     caller: Caller | None = None
+    trace: Trace | None = None
 
 
 class Resubmitter:
@@ -113,6 +114,7 @@ class Resubmitter:
             spec=again,
             owner=request.owner,
             caller=request.caller,
+            trace=request.trace,
             files=request.files,
             files_digest=request.files_digest,
             idempotent=True,
@@ -149,6 +151,7 @@ class Resubmitter:
             submission = Submission(
                 spec=again,
                 owner=request.owner,
+                trace=request.trace,
                 idempotent=True,
                 retried_from=RetriedFrom(uid=record.uid, id=record.id),
             )

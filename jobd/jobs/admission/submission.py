@@ -20,7 +20,7 @@ from jobd.jobs.admission.fingerprint import Fingerprints
 from jobd.jobs.admission.resource_limits import Caps
 from jobd.jobs.mounts.host_mounts import as_caller
 from jobd.jobs.record.new_record import new_record
-from jobd.jobs.record.parts import Caller, RetriedFrom
+from jobd.jobs.record.parts import Caller, RetriedFrom, Trace
 from jobd.jobs.record.record import Record
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.engine_monitor import EngineMonitor
@@ -53,7 +53,7 @@ class Submission:
     accepting the job moves the tar away; `files_digest` is the SHA-256 of its bytes. `idempotent`: jobd
     accepts the same spec under the same id, with the same secrets and files, again. `retried_from`: the ended job
     that this one runs anew; `outputs_of`: whose outputs alone this one repeats. `caller`: the sender's
-    credentials over the Unix socket.
+    credentials over the Unix socket. `trace`: the trace that the submission is a part of.
     """
 
     spec: JobSpec
@@ -64,6 +64,7 @@ class Submission:
     retried_from: RetriedFrom | None = None
     outputs_of: OutputsOf | None = None
     caller: Caller | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ class Submitter:
             now=self._deps.clock.now(),
             owner=submission.owner,
             caller=submission.caller if spec.mounts else None,
+            trace=submission.trace,
             digest=self.fingerprint(submission),
             has_spool=submission.files is not None or (outputs_of is not None and outputs_of.had_files),
             boot=self._deps.clock.boot,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from jobd.jobs.record.attempt import Attempt
-from jobd.jobs.record.parts import ArtifactState, Caller, ClockMark, RetriedFrom, StopPolicy
+from jobd.jobs.record.parts import ArtifactState, Caller, ClockMark, RetriedFrom, StopPolicy, Trace
 from jobd.jobs.record.record import Record
 from jobd.jobs.record.scheduling import Awaited, Scheduling, ticket_at
 from jobd.jobs.record.states import Queued
@@ -28,10 +28,12 @@ def new_record(
     retried_from: RetriedFrom | None = None,
     takes: Takeover | None = None,
     caller: Caller | None = None,
+    trace: Trace | None = None,
 ) -> Record:
     """Returns the record of a new job. Its `uid` sorts by time and is unique. `ticket`: its place in the queue; None: that of `now`.
     `after`: the jobs that must end first; `sources`: those whose workspaces the job needs. `retried_from`: the job
-    that this one runs anew; `takes`: whose outputs alone it repeats. `caller`: who has sent it, if it mounts folders of the machine.
+    that this one runs anew; `takes`: whose outputs alone it repeats. `caller`: who has sent it, if it mounts folders of the machine. `trace`: the
+    trace that the submission is a part of.
     """
     artifacts = {a.id: ArtifactState(optional=bool(getattr(a, "optional", False))) for a in spec.artifacts}
     return Record(
@@ -41,6 +43,7 @@ def new_record(
         image=spec.image,
         owner=owner,
         caller=caller,
+        trace=trace,
         stop_policy=StopPolicy(
             signal=spec.stop_signal,
             grace_s=0.0 if spec.stop_signal == "SIGKILL" else float(spec.stop_timeout_seconds),

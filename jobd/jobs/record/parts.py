@@ -65,6 +65,13 @@ class Caller(Part, frozen=True, kw_only=True):
     gid: int
 
 
+class Trace(Part, frozen=True, kw_only=True):
+    """The trace that the submission is a part of, as its headers said (`jobd/wire/trace.py`)."""
+
+    parent: str
+    state: str | None = None
+
+
 class ClockMark(Part, frozen=True, kw_only=True):
     """The clock (`jobd/clock.py`) by which the awaited times of a record were written."""
 

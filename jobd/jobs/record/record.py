@@ -30,6 +30,7 @@ from jobd.jobs.record.parts import (
     Starting,
     Stop,
     StopPolicy,
+    Trace,
     WorkerUsage,
 )
 from jobd.jobs.record.scheduling import Scheduling, ticket_at
@@ -47,7 +48,7 @@ from jobd.jobs.record.states import (
 from jobd.jobs.state.handover import Source, Takeover, Taker
 from jobd.wire.views.job import Phase, Status
 
-# Tuples: an expression `A | B` makes a new type at each call, which takes longer than the check.
+# Tuples: an expression `A | B` makes a new type at each call, which is slow.
 _WITHOUT_SIDECAR = (Queued, Pulling, Done)
 _WITHOUT_WORKER = (Queued, Pulling, LoadingInputs)
 _WITHOUT_FAILURE = (Queued, Pulling, Running, CollectingOutputs)
@@ -64,8 +65,8 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     the job's end. `sources`: the earlier jobs whose workspaces stay for this job. `retried_from`: the job that this one runs anew;
     `takes`: whose outputs alone it repeats. `taken_by`: the job that has taken over the workspace.
     `token`: authenticates the job's sidecar. `paused`: a user has paused this job alone. `input`: of a worker without a terminal; `cut`: the
-    worker has read an end that no client sent. `form`, 2, is the version of the stored form
-    (`record_form.py`).
+    worker has read an end that no client sent. `spent`: microseconds in each phase that the job has left, of all attempts. `form`, 2, is
+    the version of the stored form (`record_form.py`).
     """
 
     uid: str
@@ -76,6 +77,7 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     image_digest: str | None = None
     owner: str | None = None
     caller: Caller | None = None
+    trace: Trace | None = None
     stop_policy: StopPolicy = StopPolicy()
     spec_digest: str = ""
     has_spool: bool = False
@@ -92,14 +94,13 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
     retried_from: RetriedFrom | None = None
     cancel: CancelRequest | None = None
     earlier: list[FailedAttempt] = msgspec.field(default_factory=list)
+    spent: dict[str, int] = msgspec.field(default_factory=dict)
     attempt: Attempt
 
     @property
     def ticket(self) -> int:
         """The job's place among the waiting jobs of its priority."""
         return self.scheduling.ticket or ticket_at(self.created_at)
-
-    # --- the present attempt, read
 
     @property
     def state(self) -> State:
@@ -278,8 +279,6 @@ class Record(Part, frozen=True, kw_only=True, tag_field="form", tag=2):
         if isinstance(state, LoadingInputs) and state.failure is not None:
             return True
         return self.cancel is not None or (isinstance(state, DeliveringOutputs) and state.overdue)
-
-    # --- changed
 
     def with_state(self, state: State, **fields: object) -> "Record":
         """Returns the record with its attempt in this state, and with these fields of the attempt."""

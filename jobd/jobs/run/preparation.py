@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from jobd.errors import InvalidRequest
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, ImageUnavailable
 from jobd.jobs.port.model import Created, ImageFacts, Progress, WorkOrder
@@ -18,6 +20,7 @@ from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.sidecar_order import sidecar_order
 from jobd.jobs.state import facts
 from jobd.jobs.state.observed_state import ObservedState
+from jobd.wire.trace import with_trace
 
 PULL_LIMIT_S = 1800.0
 
@@ -59,6 +62,8 @@ class Preparation:
         files = self._deps.spool_path(record.uid) if record.has_spool and takes is None else None
         gpus = tuple(record.setup.gpus) if record.setup is not None else ()
         sources = {one.id: one.ref for one in record.sources if one.files}
+        if (trace := record.trace) is not None:
+            spec = replace(spec, environment=with_trace(spec.environment, trace.parent, trace.state))
         order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready, gpus, sources)
         if takes is not None:
             order = dataclasses.replace(order, workspace_of=takes.workspace.ref)

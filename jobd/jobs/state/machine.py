@@ -9,6 +9,7 @@ Owns which fact counts in which phase. In `transitions`, `on_observed.py` handle
 reports, `outcome.py` the end of a run. Must not know of the store, the engine's calls, HTTP or asyncio.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from jobd.jobs.record.awaited_times import clock_moved
@@ -25,6 +26,7 @@ from jobd.jobs.record.parts import (
     WorkerContainer,
     WorkerUsage,
 )
+from jobd.jobs.record.phase_times import timed
 from jobd.jobs.record.record import Record
 from jobd.jobs.record.states import (
     CollectingOutputs,
@@ -61,6 +63,11 @@ OUTPUTS_TOOK_TOO_LONG = "outputs took longer than an hour"
 
 def step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step:
     """Returns the step of `fact` for `record`. A late fact changes nothing."""
+    found = _step(record, spec, fact, now)
+    return found if found.record.phase == record.phase else replace(found, record=timed(record, found.record))
+
+
+def _step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Step:
     state = record.state
     if isinstance(state, Done):
         return Step(_after_end(record, state, fact, now))

@@ -12,6 +12,29 @@ FIRST = (-1, 0)
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """What statistics know of an ended job. `spent`: the microseconds in each phase, in the caller's order; None for a phase that the job
+    did not have.
+    """
+
+    reason: str | None
+    image: str
+    group: str
+    spent: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EndedJob:
+    """A row of statistics. `keys`: the job's values of the property by which jobs are grouped."""
+
+    finished_at: datetime
+    status: str
+    reason: str | None
+    spent: tuple[int | None, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JobRow:
     """One job. `record` and `spec` are bytes of the caller's; the other columns serve queries.
 
@@ -19,7 +42,7 @@ class JobRow:
     `holds_id`: no other job may use the id yet. `uid`, `id`, `owner`, `labels`, `created_at` and `spec` never change; only the
     insert writes `spec`. `version` counts the changes of the row: an update has the version after the one that it read. `number`
     is assigned by the store, 0 before the insert. `damage` names the damage of the stored row, None where it is whole; a damaged
-    row has an empty `record` and `spec`. `set_name`: the job's set, which never changes; `waiting`: the job waits to start.
+    row has an empty `record` and `spec`. `set_name`: the job's set, which never changes; `waiting`: the job waits to start. `ending`: of an ended job; queries do not return it.
     """
 
     uid: str
@@ -39,6 +62,7 @@ class JobRow:
     damage: str | None = None
     set_name: str | None = None
     waiting: bool = False
+    ending: Ending | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,8 @@ class JobView(View, frozen=True, kw_only=True):
     `waiting_for` is a text that says what the job waits for now; `pull`: how far the pull of its image is. `priority` is the present
     one; absent for 0, as is `group` for the group `default`. `gpu_devices`: the GPUs that the job holds, or held. `paused`: the job does not start, or its worker stands still,
     since a user has paused the job, its running group or all running jobs. `paused_seconds`: for how long the worker of the present attempt
-    has stood still, to which no time limit applies; absent if it has not. `retried_from`: the id of the job that this one runs anew. `user`, `network`, `ports`,
-    `mounts`: as in the job spec.
+    has stood still, to which no time limit applies; absent if it has not. `retried_from`: the id of the job that this one runs anew. `traceparent`: the
+    trace that the submission was a part of. `user`, `network`, `ports`, `mounts`: as in the job spec.
     """
 
     id: str
@@ -129,6 +129,7 @@ class JobView(View, frozen=True, kw_only=True):
     usage: UsageView | None = None
     artifacts: list[ArtifactView] = []
     retried_from: str | None = None
+    traceparent: str | None = None
     outputs: list[OutputView] = []
     attempts: list[AttemptView] = []
     created_at: str | None = None

@@ -18,6 +18,8 @@ class CloudEvent(Shape, kw_only=True):
     data: dict[str, Any]
     jobsequence: int | None = None
     jobuid: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
 
 
 class EventLine(Shape, kw_only=True):

@@ -13,7 +13,7 @@ from tests.support.daemon import Daemon, until
 HELD = f"held-{uuid.uuid4().hex[:8]}"
 STAYS = "trap 'exit 0' TERM; while true; do sleep 0.1; done"
 ARGUMENTS: dict[str, list[str]] = {
-    **{name: [] for name in ("ls", "sets", "top", "daemon", "doctor", "prune", "listen", "version")},
+    **{name: [] for name in ("ls", "sets", "top", "daemon", "stats", "doctor", "prune", "listen", "version")},
     "cp": ["x:y", "z"], "exec": ["x", "true"], "replay": ["7"], "completion": ["bash"], "verify": ["--key-file", "k", "-H", "a: b", "x"],
 }  # fmt: skip
 """What a command needs beside its options; of all others, one word."""

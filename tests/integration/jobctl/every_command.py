@@ -7,6 +7,7 @@ CALLS: dict[str, list[str]] = {
     "ls": ["ls", "-a"],
     "sets": ["sets", "-o", "json"],
     "top": ["top", "--once"],
+    "stats": ["stats"],
     "show": ["show", "ended"],
     "explain": ["explain", "ended"],
     "logs": ["logs", "-f", "--json", "ended"],

@@ -20,8 +20,8 @@ from jobd.store.errors import DeliveriesPending, IdTaken, NoSuchJob, StaleJob
 from jobd.store.sqlite import database
 from jobd.store.tables import events, groups, logs, maintenance, observed_time, outbox, settling, transitions
 from jobd.store.tables.delivery_rows import Outcome, Settlement
-from jobd.store.tables.jobs import job_changes, jobs, listing, sets
-from jobd.store.tables.rows import GroupRow, LogChunk, Transition
+from jobd.store.tables.jobs import ends, job_changes, jobs, listing, sets
+from jobd.store.tables.rows import Ending, GroupRow, LogChunk, Transition
 from tests.integration.store.conftest import START, Make
 from tests.support.fakes.clock import FakeClock
 
@@ -94,6 +94,7 @@ def seen(path: Path, make: Make) -> Iterator[Recording]:
         job_changes.watch(connection, lambda _: None)
         use_jobs(connection, make)
         use_sets(connection, make)
+        use_ends(connection, make)
         use_lists(connection)
         use_outbox(connection, make)
         use_maintenance(connection)
@@ -136,6 +137,15 @@ def use_sets(connection: Recording, make: Make) -> None:
         sets.load(connection, "s", damaged)
     sets.page(connection, None, 9, ())
     sets.active(connection, "s")
+
+
+def use_ends(connection: Recording, make: Make) -> None:
+    ending = Ending(reason=None, image="a", group="default", spent=(1, None, None, 2, None))
+    claim = make.claim("u10", status="completed", finished_at=START, ending=ending, labels={"a": "b"})
+    transitions.commit(connection, claim, 1)
+    for by in ("", "image", "group", "label", "label:a"):
+        ends.page(connection, lambda _: True, by, START, ends.NEWEST, 9)
+    ends.oldest(connection, None)
 
 
 def use_lists(connection: Recording) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from jobd.store.errors import IdTaken, NoSuchJob, StaleJob
 from jobd.store.sqlite.checks import checksum
 from jobd.store.sqlite.timestamps import optional_micros, to_micros
-from jobd.store.tables.jobs import sets
+from jobd.store.tables.jobs import ends, sets
 from jobd.store.tables.jobs.job_decoder import decode_job, row_number
 from jobd.store.tables.rows import EndedPage, JobRow
 
@@ -54,6 +54,7 @@ def insert(connection: sqlite3.Connection, job: JobRow, observed_ms: int) -> int
         ),
     ).fetchone()[0]
     connection.execute("INSERT INTO specs (job, spec) VALUES (?, ?)", (number, job.spec))
+    ends.insert(connection, number, job)
     if job.set_name is not None:
         sets.add(connection, job.set_name)
     if job.labels:
@@ -100,6 +101,7 @@ def update(connection: sqlite3.Connection, job: JobRow, observed_ms: int) -> int
             f"job {job.uid!r} is at version {stored[0]}, and version {job.version} does not follow"
         )
     number: int = row[0]
+    ends.insert(connection, number, job)
     return number
 
 

@@ -119,3 +119,36 @@ def test_the_lines_of_a_request_are_its_headers(changes: dict[str, Any]) -> None
     headers = event.binding_headers(body)
     assert event.binding_lines(body) == "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     assert len(event.binding_lines(body).split("\r\n")) == len(headers) + 1
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_an_event_without_a_trace_is_as_it_was() -> None:
+    keys = [
+        "specversion",
+        "id",
+        "type",
+        "source",
+        "subject",
+        "time",
+        "datacontenttype",
+        "jobuid",
+        "data",
+        "jobsequence",
+    ]
+    assert list(json.loads(made())) == keys
+    assert not any("trace" in name.lower() for name in event.binding_headers(made()))
+
+
+@pytest.mark.parametrize("sequence", [3, None])
+@pytest.mark.parametrize("state", [None, 'a=1,b@c=x y"z%'])
+def test_a_trace_is_an_extension_in_body_and_headers(sequence: int | None, state: str | None) -> None:
+    body = made(trace=(TRACE, state), sequence=sequence)
+    headers = event.binding_headers(body)
+    read = from_structured(HTTPMessage(headers=headers, body=body), JSONFormat())
+    assert (read.get_extension("traceparent"), read.get_extension("tracestate")) == (TRACE, state)
+    assert headers["Ce-Traceparent"] == TRACE
+    assert unquote(headers["Ce-Tracestate"]) == state if state else "Ce-Tracestate" not in headers
+    lines = dict(line.split(": ", 1) for line in event.binding_lines(body).splitlines())
+    assert lines == headers

@@ -28,6 +28,7 @@ from jobd.jobs.record.parts import (
     Setup,
     SidecarRun,
     StopPolicy,
+    Trace,
 )
 from jobd.jobs.record.record import Record
 from jobd.jobs.record.scheduling import Awaited, Scheduling, ticket_at
@@ -46,10 +47,10 @@ KEPT = frozenset(
     events.count events.sequence events.started log.seq log.size_bytes log.is_full log.announced
     cancel.delete cancel.by cancel.why cancel.signal cancel.grace_s scheduling.cpu scheduling.memory_mb
     scheduling.priority scheduling.group scheduling.gpus scheduling.after retried_from.uid retried_from.id
-    takes.workspace.uid takes.workspace.id takes.workspace.attempt takes.worker taken_by.uid taken_by.id paused input
+    takes.workspace.uid takes.workspace.id takes.workspace.attempt takes.worker taken_by.uid taken_by.id paused input trace.parent trace.state
     """.split()  # noqa: SIM905 - a list of them would fill the page
 )
-GROWS = frozenset({"earlier", "attempt.number", "scheduling.ticket"})
+GROWS = frozenset({"earlier", "attempt.number", "scheduling.ticket", "spent"})
 RESET = frozenset(
     """
     attempt.state attempt.artifacts attempt.engine_errors.action attempt.engine_errors.seconds attempt.reading.cursor
@@ -96,6 +97,8 @@ def full() -> Record:
         events=EventCounts(count=4, sequence=3, started=True),
         log=LogState(seq=8, size_bytes=80, is_full=True, announced=7),
         paused=True,
+        spent={"queued": 5},
+        trace=Trace(parent="00-1", state="a=b"),
         input="cut",
         caller=Caller(uid=1000, gid=1000),
         stop_policy=StopPolicy(signal="SIGHUP", grace_s=2.0),
