@@ -32,7 +32,7 @@ MUTATIONS = (
         f"{_SCHEDULING}/scheduler.py",
         "for gpu in self._machine.gpus if gpu not in self._leased)",
         "for gpu in self._machine.gpus)",
-        _MODEL,
+        "tests/unit/jobd/jobs/admission/scheduling/test_scheduler.py::test_a_gpu_is_leased_to_one_job_at_a_time",
     ),
     Mutation(
         "the memory of running jobs is not counted",
