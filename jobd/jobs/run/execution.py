@@ -40,7 +40,6 @@ class Execution:
         self._observed_state = observed_state
         self._engine = engine
         self._deps = deps
-        """The engine has sent the event of the worker's end: it had read the worker's output to its end before that."""
         reports = SidecarReports(job_state.take_reports, lambda: job_state.record.id)
         self._reports = follow_reports(engine, deps.clock, lambda: job_state.ref, reports)
         self._output = OutputFollower(engine, deps.live_outputs, lambda: job_state.ref, deps.notify)
@@ -85,10 +84,11 @@ class Execution:
                 why = "the sidecar that held the job's secrets ended before the worker was started"
                 await job_state.apply(facts.SetupFailed("input-failed", why))
                 return None
-        if job_state.spec.attach and job_state.record.phase == "running":
-            await self._deps.attachments.hold(job_state.record.uid)
-        if job_state.record.phase != "running":
-            return None  # a user has cancelled the job meanwhile
+        if job_state.spec.attach:
+            if job_state.record.phase == "running":
+                await self._deps.attachments.hold(job_state.record.uid)
+            if job_state.record.phase != "running":
+                return None  # a user has cancelled the job, perhaps before the wait
         if refusal := await self._deps.mounts.refusal(job_state.spec, job_state.record.caller):
             await job_state.apply(facts.SetupFailed("input-failed", refusal))
             return None

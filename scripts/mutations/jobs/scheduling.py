@@ -32,7 +32,7 @@ MUTATIONS = (
         f"{_SCHEDULING}/scheduler.py",
         "for gpu in self._machine.gpus if gpu not in self._leased)",
         "for gpu in self._machine.gpus)",
-        _MODEL,
+        "tests/unit/jobd/jobs/admission/scheduling/test_scheduler.py::test_jobs_that_run_at_once_have_different_gpus",
     ),
     Mutation(
         "the memory of running jobs is not counted",

@@ -50,6 +50,8 @@ def fits(pieces: list[str | None], text: str) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=7), paths, st.booleans())
+@example([("a", "a"), ("/", "/"), ("b", "b")], "a/b", False)
+@example([("b", "b")], "a/b", False)
 def test_a_glob_matches_like_a_matcher_that_tries_everything(
     pieces: list[tuple[str, str | None]], path: str, is_folder: bool
 ) -> None:

@@ -121,6 +121,16 @@ def test_a_gpu_is_leased_to_one_job_at_a_time() -> None:
     assert scheduler.gpus_of("b") == ("0", "1", "2")
 
 
+def test_jobs_that_run_at_once_have_different_gpus() -> None:
+    scheduler = Scheduler(Machine(8, gpus=("0", "1")))
+    for uid in ("a", "b", "c"):
+        add(scheduler, uid, Demand(0, 1, 1))
+    assert (scheduler.start_next(), scheduler.start_next()) == (("a", ("0",)), ("b", ("1",)))
+    assert scheduler.start_next() is None
+    scheduler.release("a")
+    assert scheduler.start_next() == ("c", ("0",))
+
+
 def test_a_job_from_before_a_restart_keeps_its_gpu_and_its_place_over_the_limit() -> None:
     scheduler = Scheduler(Machine(1, gpus=("0", "1")))
     scheduler.hold("a", "default", Demand(0, 1, 1), ("1",))

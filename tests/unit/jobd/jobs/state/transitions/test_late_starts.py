@@ -5,20 +5,21 @@ from typing import Any
 
 import pytest
 
+from jobd.jobs.port.model import Role
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.next_action import AMBIGUOUS_START
 
 Job = Callable[..., Any]
 
 
-def held_back(job: Any, role: str) -> Any:
+def held_back(job: Any, role: Role) -> Any:
     a = job.created() if role == "sidecar" else job.to("ready")
     return a.tell(facts.SidecarStarting() if role == "sidecar" else facts.WorkerStarting())
 
 
 @pytest.mark.parametrize("role", ["worker", "sidecar"])
 def test_a_container_whose_start_was_lost_is_removed_before_another_is_made(
-    job_with_files: Job, role: str
+    job_with_files: Job, role: Role
 ) -> None:
     a = held_back(job_with_files(), role)
     worker = a.container("created")
@@ -32,7 +33,7 @@ def test_a_container_whose_start_was_lost_is_removed_before_another_is_made(
 
 
 @pytest.mark.parametrize("role", ["worker", "sidecar"])
-def test_a_container_that_starts_late_stays(job_with_files: Job, role: str) -> None:
+def test_a_container_that_starts_late_stays(job_with_files: Job, role: Role) -> None:
     a = held_back(job_with_files(), role)
     created = a.container("created")
     running = a.container("running")
