@@ -10,6 +10,7 @@ import pytest
 from docker.models.containers import Container
 
 from scripts.images.packages import run
+from tests.support.engine.execution import execute
 
 IMAGE = "jobd-test-root"
 LEFT_BY_DPKG = (
@@ -39,10 +40,9 @@ def root(docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFa
 
 
 def ok(root: Container, *command: str) -> str:
-    code, out = root.exec_run(["timeout", "120", *command])
-    assert isinstance(out, bytes)
-    assert code == 0, f"{command}: {out.decode()}"
-    return out.decode()
+    done = execute(root, ["timeout", "120", *command])
+    assert done.code == 0, f"{command}: {done.out}{done.err}"
+    return done.out
 
 
 def everything(root: Container) -> set[str]:

@@ -5,7 +5,6 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,13 @@ from docker.models.containers import Container
 
 from scripts import leftovers
 from tests.support.daemon import until
+from tests.support.engine.execution import Done, execute
 from tests.systemd.host_image import LABEL, START
 
 ENGINE_SOCKET = Path("/var/run/docker.sock")
 CALL_S = 120
 USERS = {"ann": 1001, "bob": 1002}
 """ann may use the engine, bob may not."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command on the machine that has ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 class Host:
@@ -49,15 +40,8 @@ class Host:
         }
         if user != "root":
             given["XDG_RUNTIME_DIR"] = f"/run/user/{USERS[user]}"
-        result: Any = self.container.exec_run(
-            ["timeout", str(CALL_S), *command],
-            user=user,
-            environment={**given, **environ},
-            workdir="/",
-            demux=True,
-        )
-        code, (out, err) = result
-        return Done(code, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
+        bounded = ["timeout", str(CALL_S), *command]
+        return execute(self.container, bounded, user=user, environ={**given, **environ})
 
     def ok(self, *command: str, user: str = "root", **environ: str) -> str:
         """Runs a command that must succeed, and returns its output."""
@@ -111,8 +95,7 @@ class Host:
         found = self.call(
             "find", "/etc", "/usr", "/opt", "/var/lib", "/run/jobd", "/home", "/root", "-xdev"
         ).out.split("\n")
-        # An engine may lose the output of a command that ends at once.
-        accounts = until(lambda: self.ok("cat", "/etc/passwd", "/etc/group"), "the accounts").split("\n")
+        accounts = self.ok("cat", "/etc/passwd", "/etc/group").split("\n")
         return {*found, *accounts}
 
     def remove(self) -> None:
