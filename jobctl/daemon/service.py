@@ -82,7 +82,7 @@ class Service:
             try:
                 os.rmdir(empty)
             except OSError:
-                pass  # it has files of the user
+                pass  # it has files of the user, or of other units
         return [f"removed {' and '.join(removed)}; jobd's state stays, and jobs that run go on without jobd"]
 
     def start(self) -> list[str]:
@@ -156,12 +156,16 @@ class Service:
             f"the service does not see {', '.join(names)} of this shell; write it into {file}, then: jobctl daemon restart"
         ]
 
-    def _own_folders(self) -> tuple[str, str]:
-        """Returns the folders that systemd has made for the units: of the socket and of the settings."""
+    def _own_folders(self) -> tuple[str, ...]:
+        """Returns the folders that systemd has made for the units, of the socket and of the settings, and of a user those of the units."""
         if self._kind == "system":
             return "/run/jobd", "/etc/jobd"
-        return os.path.join(runtime_dir(self._environ), "jobd"), os.path.join(
-            config_home(self._environ), "jobd"
+        config, units = config_home(self._environ), own_folder(self._kind, self._environ)
+        return (
+            os.path.join(runtime_dir(self._environ), "jobd"),
+            os.path.join(config, "jobd"),
+            units,
+            os.path.dirname(units),
         )
 
     def _refuse_background(self) -> None:

@@ -49,10 +49,7 @@ def install_tree(folder: Path, arch: str) -> None:
         wheel = build_wheel(Path(scratch))
         run(*PIP, "install", *target, "--require-hashes", f"--requirement={needed}")
         run(*PIP, "install", *target, "--no-index", "--upgrade", str(wheel))
-    for unused in (
-        "bin",
-        "share",
-    ):  # programs with the path of this Python; man pages, which have places of their own
+    for unused in UNUSED:
         shutil.rmtree(folder / unused, ignore_errors=True)
     for name in ("direct_url.json", "REQUESTED"):
         for path in folder.glob(f"*.dist-info/{name}"):

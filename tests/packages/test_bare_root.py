@@ -40,8 +40,7 @@ def root(docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFa
 
 
 def ok(root: Container, *command: str) -> str:
-    assert root.client is not None
-    done = execute(root.client.api, root.id, ["timeout", "120", *command])
+    done = execute(root, ["timeout", "120", *command])
     assert done.code == 0, f"{command}: {done.out}{done.err}"
     return done.out
 

@@ -41,7 +41,7 @@ class Host:
         if user != "root":
             given["XDG_RUNTIME_DIR"] = f"/run/user/{USERS[user]}"
         bounded = ["timeout", str(CALL_S), *command]
-        return execute(self._client.api, self.container.id, bounded, user=user, environ={**given, **environ})
+        return execute(self.container, bounded, user=user, environ={**given, **environ})
 
     def ok(self, *command: str, user: str = "root", **environ: str) -> str:
         """Runs a command that must succeed, and returns its output."""

@@ -25,7 +25,7 @@ OF_SYSTEM = (
 @pytest.fixture(scope="module")
 def host(boot: Callable[[], Host], package: Path) -> Host:
     host = boot()
-    host.ok("rm", "/etc/jobd/environment")
+    host.ok("mv", "/etc/jobd/environment", "/root/environment")
     host.ok("rmdir", "/etc/jobd")
     host.copy_in(package, "/root")
     return host
@@ -60,7 +60,7 @@ def test_its_whole_life(host: Host, package: Path, docker_client: docker.DockerC
     assert host.ok("jobctl", "--version") == f"jobctl {package.name.split('_')[1].rpartition('-')[0]}\n"
     assert host.property("ActiveState") == "inactive", "nothing starts by itself"
 
-    host.write("/etc/jobd/environment", "SANDBOX_POOL=off\nSHUTDOWN_DRAIN_WAIT=0s\n")
+    host.ok("install", "-D", "-m", "0644", "/root/environment", "/etc/jobd/environment")
     installed = host.jobctl("daemon", "install", "--system", user="root")
     assert installed.code == 0, installed.err
     assert host.status("--system")["unit"] == "/usr/lib/systemd/system/jobd.service"

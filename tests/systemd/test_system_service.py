@@ -77,6 +77,7 @@ def test_it_runs_as_its_account_and_says_so(host: Host) -> None:
     assert (status["manager"], status["running"], status["enabled"]) == ("systemd-system", True, True)
     assert status["unit"] == "/etc/systemd/system/jobd.service"
     assert status["address"] == "unix:///run/jobd/jobd.sock"
+    assert "jobctl daemon logs --system\n" in host.jobctl("daemon", "status", "--system").out
     assert host.ok("stat", "-c", "%U", f"/proc/{status['pid']}").strip() == "jobd"
     assert host.ok("stat", "-c", "%U %a", "/var/lib/jobd").split() == ["jobd", "700"]
     assert host.ok("stat", "-c", "%G %a", "/run/jobd/jobd.sock").split() == ["jobd", "660"]
@@ -119,7 +120,7 @@ def test_a_killed_jobd_is_started_again_and_requests_wait_at_the_socket(host: Ho
     long_job(host, job_id)
     before = running_pid(host)
     host.send("KILL", before)
-    assert host.jobctl("ls", "-q").out == f"{job_id}\n", "the socket holds the request until jobd is back"
+    assert job_id in host.jobctl("ls", "-aq").out.split(), "the socket holds the request until jobd is back"
     assert running_pid(host, before) != before
     whole(host, job_id)
 
@@ -137,6 +138,36 @@ def test_the_watchdog_ends_and_restarts_a_jobd_that_hangs(host: Host, job_id: st
     whole(host, job_id, 12)
     host.ok("rm", DROP_IN)
     host.ok("systemctl", "daemon-reload")
+
+
+def test_a_drop_in_admits_mounts_from_home_folders(host: Host, job_id: str) -> None:
+    """The engine has the files of another machine, so that it does not find a folder that jobd admits."""
+    host.ok("install", "-d", "-o", "ann", "-m", "0700", "/home/ann/data")
+    host.ok("install", "-d", "-o", "ann", "-m", "0700", "/srv/data", "/tmp/data")
+
+    def mounted(folder: str) -> str:
+        done = host.jobctl(
+            "run", "--name", f"{job_id}-{len(names)}", "-v", f"{folder}:/data", "busybox", "true"
+        )
+        names.append(f"{job_id}-{len(names)}")
+        assert done.code in (123, 125), done
+        return done.err
+
+    names: list[str] = []
+    assert "does not exist: /srv/data" in mounted("/srv/data")
+    assert "a drop-in with ProtectHome=read-only shows it" in mounted("/home/ann/data")
+    assert "no 'data' in '/tmp'" in mounted("/tmp/data")
+    host.write(DROP_IN, "[Service]\nProtectHome=read-only\nPrivateTmp=no\n")
+    host.ok("systemctl", "daemon-reload")
+    host.ok("systemctl", "restart", "jobd.service")
+    host.ok("chmod", "0700", "/home/ann")
+    assert "jobd's own account may not look into the folder '/home/ann'" in mounted("/home/ann/data")
+    host.ok("chmod", "0711", "/home/ann")
+    for folder in ("/home/ann/data", "/tmp/data"):
+        assert f"does not exist: {folder}" in mounted(folder)
+    host.ok("rm", "-r", DROP_IN, "/home/ann/data", "/srv/data", "/tmp/data")
+    host.ok("systemctl", "daemon-reload")
+    host.ok("systemctl", "restart", "jobd.service")
 
 
 def test_reload_takes_new_settings_over_and_refuses_faults(host: Host) -> None:

@@ -133,6 +133,7 @@ def _show(session: Session, status: Status) -> None:
 
 
 def _lines(status: Status, tree: dict[str, Any]) -> list[tuple[str, str]]:
+    scope = " --system" if status.manager == "systemd-system" else ""
     starts = ""
     if status.enabled:
         goes_on = status.lingers or status.manager == "systemd-system"
@@ -142,7 +143,7 @@ def _lines(status: Status, tree: dict[str, Any]) -> list[tuple[str, str]]:
             else "with your login, and ends with it; to keep it: loginctl enable-linger"
         )
     elif status.enabled is not None:
-        starts = "not by itself; to change that: jobctl daemon install"
+        starts = f"not by itself; to change that: jobctl daemon install{scope}"
     answers = f"jobd {tree.get('version', '')} at {tree['address']}" if "address" in tree else "nothing"
     return [
         ("run by", _MANAGERS[status.manager]),
@@ -151,7 +152,7 @@ def _lines(status: Status, tree: dict[str, Any]) -> list[tuple[str, str]]:
         ("since", str(tree.get("since", ""))),
         ("starts", starts),
         ("unit", status.unit or ""),
-        ("log", status.log or ("jobctl daemon logs" if status.unit else "")),
+        ("log", status.log or (f"jobctl daemon logs{scope}" if status.unit else "")),
         ("answers", answers),
     ]
 

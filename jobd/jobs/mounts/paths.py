@@ -66,7 +66,7 @@ def resolve(path: str, identity: Identity | None, closed: Sequence[str] = ()) ->
             if not stat.S_ISDIR(here.attributes.mode):
                 raise PathRefused(f"{where!r} is no folder")
             if identity is not None and not may(identity, here.attributes, SEARCH):
-                raise PathRefused(f"you may not search the folder {where!r}")
+                raise PathRefused(_unsearchable(here, where))
             if name == "..":
                 if len(steps) > 1:
                     os.close(steps.pop().descriptor)
@@ -119,6 +119,13 @@ def _opened(folder: _Step, name: str, where: str) -> _Step:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _unsearchable(folder: _Step, where: str) -> str:
+    """Returns why the caller may not search a folder. systemd hides folders from a service as folders that nobody may search."""
+    if stat.S_IMODE(folder.attributes.mode) or folder.attributes.uid != 0:
+        return f"you may not search the folder {where!r}"
+    return f"nobody may search the folder {where!r}; where systemd hides it from jobd, a drop-in with ProtectHome=read-only shows it"
 
 
 def _target(link: _Step, where: str) -> str:

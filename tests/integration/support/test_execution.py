@@ -20,16 +20,14 @@ def container(docker_client: docker.DockerClient, worker_image: str, job_id: str
     made.remove(force=True)
 
 
-def test_a_command_is_told_with_its_code_and_both_streams(
-    docker_client: docker.DockerClient, container: Container
-) -> None:
+def test_a_command_is_told_with_its_code_and_both_streams(container: Container) -> None:
     script = "echo $A; id -u; pwd; echo wrong >&2; exit 3"
-    done = execute(docker_client.api, container.id, ["sh", "-c", script], user="7", environ={"A": "given"})
+    done = execute(container, ["sh", "-c", script], user="7", environ={"A": "given"})
     assert done == Done(3, "given\n7\n/\n", "wrong\n")
 
 
 def test_output_that_comes_with_the_head_of_the_response_is_not_lost(
-    docker_client: docker.DockerClient, container: Container, monkeypatch: pytest.MonkeyPatch
+    container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin = http.client.HTTPResponse.begin
 
@@ -39,4 +37,4 @@ def test_output_that_comes_with_the_head_of_the_response_is_not_lost(
 
     monkeypatch.setattr(http.client.HTTPResponse, "begin", late)
     command = ["sh", "-c", "echo one; echo two >&2; echo three"]
-    assert execute(docker_client.api, container.id, command) == Done(0, "one\nthree\n", "two\n")
+    assert execute(container, command) == Done(0, "one\nthree\n", "two\n")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from docker import APIClient
+from docker.models.containers import Container
 
 _HEAD = 8
 _STDOUT, _STDERR = 1, 2
@@ -24,16 +24,17 @@ class Done:
 
 
 def execute(
-    api: APIClient,
-    container: str,
+    container: Container,
     command: Sequence[str],
     *,
     user: str = "",
     environ: Mapping[str, str] | None = None,
 ) -> Done:
     """Runs a command to its end, in the folder /. The caller bounds its time."""
+    assert container.client is not None
+    api = container.client.api
     exec_id = api.exec_create(
-        container, list(command), user=user, environment=dict(environ or {}), workdir="/"
+        container.id, list(command), user=user, environment=dict(environ or {}), workdir="/"
     )["Id"]
     # Without an Upgrade the response is plain HTTP, which ends with the connection.
     response = api.post(

@@ -51,6 +51,14 @@ def test_a_folder_that_may_not_be_searched_hides_what_is_in_it(tree: Path) -> No
     assert resolve(f"{tree}/closed/in", Identity(0, frozenset())).path == f"{tree}/closed/in"
 
 
+def test_a_folder_that_systemd_hides_is_told_as_such(tree: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("a folder of root needs root")
+    (tree / "hidden").mkdir(mode=0)
+    with pytest.raises(PathRefused, match=r"nobody may search .*/hidden'.* ProtectHome=read-only"):
+        resolve(f"{tree}/hidden/data", OTHER)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
