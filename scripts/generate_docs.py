@@ -1,4 +1,4 @@
-"""Generates man pages, completion scripts, the schema of jobctl's output and its table of parameters from the code; with --check, fails if a file differs.
+"""Generates man pages, completion scripts, schemas, jobctl's table of parameters and the fields of the Python client from the code; with --check, fails if a file differs.
 
     python -m scripts.generate_docs [--check]
 
@@ -19,6 +19,8 @@ from scripts.manual.output_schema import FILE as OUTPUT_SCHEMA
 from scripts.manual.output_schema import output_schema
 from scripts.manual.parameter_table import FILE as PARAMETER_TABLE
 from scripts.manual.parameter_table import parameter_table
+from scripts.manual.python_fields import FILE as PYTHON_FIELDS
+from scripts.manual.python_fields import python_fields
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPLETION_FILES = {"bash": "jobctl.bash", "zsh": "_jobctl", "fish": "jobctl.fish"}
@@ -30,7 +32,8 @@ def pages() -> dict[Path, str]:
     made = {Path("completions") / COMPLETION_FILES[shell]: script(shell, words()) for shell in SHELLS}
     for name, page in (("jobctl.1", jobctl_page()), ("jobd.8", jobd_page()), ("job.5", job_page())):
         made[Path("man") / name] = _SECOND_BREAK.sub(r"\1", page)
-    return {**made, Path(OUTPUT_SCHEMA): output_schema(), Path(PARAMETER_TABLE): parameter_table()}
+    made |= {Path(OUTPUT_SCHEMA): output_schema(), Path(PARAMETER_TABLE): parameter_table()}
+    return {**made, Path(PYTHON_FIELDS): python_fields()}
 
 
 def main(arguments: list[str]) -> int:
