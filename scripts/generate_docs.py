@@ -12,6 +12,8 @@ from pathlib import Path
 from jobctl.completion.describe import words
 from jobctl.completion.shells import script
 from jobctl.completion.words import SHELLS
+from scripts.manual.job_file_schema import FILE as JOB_FILE_SCHEMA
+from scripts.manual.job_file_schema import job_file_schema
 from scripts.manual.job_page import job_page
 from scripts.manual.jobctl_page import jobctl_page
 from scripts.manual.jobd_page import jobd_page
@@ -33,7 +35,7 @@ def pages() -> dict[Path, str]:
     for name, page in (("jobctl.1", jobctl_page()), ("jobd.8", jobd_page()), ("job.5", job_page())):
         made[Path("man") / name] = _SECOND_BREAK.sub(r"\1", page)
     made |= {Path(OUTPUT_SCHEMA): output_schema(), Path(PARAMETER_TABLE): parameter_table()}
-    return {**made, Path(PYTHON_FIELDS): python_fields()}
+    return {**made, Path(PYTHON_FIELDS): python_fields(), Path(JOB_FILE_SCHEMA): job_file_schema()}
 
 
 def main(arguments: list[str]) -> int:
