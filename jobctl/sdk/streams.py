@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from jobctl.connection.client import Client
 from jobctl.connection.event_stream import stream
 from jobctl.connection.log_stream import frames
-from jobctl.errors import ConnectionLost
+from jobctl.errors import ConnectionLost, JobctlError
 from jobctl.sdk.errors import WaitTimedOut, explained
 from jobctl.sdk.models import Event, LogLine, event_of, line_of
 
@@ -123,10 +123,12 @@ class Stream(Generic[T]):
                 for batch in self._batches:
                     if batch:
                         return batch
-        except (Stopped, ConnectionLost):
-            if self._client.has_expired:
+        except (Stopped, JobctlError) as error:
+            has_expired, is_stopped = self._client.has_expired, self._client.is_stopped
+            self.close()
+            if has_expired:
                 raise WaitTimedOut(f"{self._what} did not end within {self._timeout:g} s") from None
-            if not self._client.is_stopped:
+            if not (is_stopped and isinstance(error, Stopped | ConnectionLost)):
                 raise
         self.close()
         return []

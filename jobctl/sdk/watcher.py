@@ -12,7 +12,7 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from jobctl.errors import JobctlError, NotFound
+from jobctl.errors import ConnectionLost, NotFound
 from jobctl.selection.listing import ACTIVE, PAGE
 from jobd.wire.views.job import TERMINAL, JobView
 
@@ -61,11 +61,9 @@ class Watcher:
                 return
             try:
                 self._look(awaited)
-            except BaseException as error:
+            except Exception as error:
                 for key in awaited:
                     self._settle(key, error)
-                if not isinstance(error, JobctlError):
-                    raise
             age = time.monotonic() - self._changed_at
             self._wake.wait(min(max(age / PAUSE_SHARE, SHORTEST_PAUSE_S), LONGEST_PAUSE_S))
 
@@ -91,9 +89,9 @@ class Watcher:
                 view = self._core.view(job_id)
                 if uid and view.uid not in ("", uid):
                     raise NotFound(f"{job_id} was removed; its id is that of another job now")
-            except JobctlError as error:
-                if self._core.closed.is_set() or error.code == "connection-lost":
-                    raise
+            except Exception as error:
+                if self._core.closed.is_set() or isinstance(error, ConnectionLost):
+                    raise  # it is the end of all waits
                 self._settle((job_id, uid), error)
             else:
                 if view.status in TERMINAL:
@@ -111,14 +109,14 @@ class Watcher:
                 break
         return frozenset(found)
 
-    def _settle(self, key: tuple[str, str], result: JobView | BaseException) -> None:
+    def _settle(self, key: tuple[str, str], result: JobView | Exception) -> None:
         with self._lock:
             futures = self._awaited.pop(key, [])
             self._changed_at = time.monotonic()
         for future in futures:
             if not future.set_running_or_notify_cancel():
                 continue
-            if isinstance(result, BaseException):
+            if isinstance(result, Exception):
                 future.set_exception(result)
             else:
                 future.set_result(result)
