@@ -419,7 +419,7 @@ _jobctl() {
         prune) flags="--older-than --status -l --label --mine --dry-run -f --yes --host -o --output --json"; : ;;
         cp) flags="--max-size --host -o --output --json"; copy=1 ;;
         fetch) flags="--host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
-        validate) flags="-f --file --host -o --output --json"; files=1 ;;
+        validate) flags="-f --file --schema --host -o --output --json"; files=1 ;;
         events) flags="-f --follow --job --after --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         deliveries) flags="--state --host -o --output --json"; words="$(jobctl ls -q -a --limit 200 2>/dev/null) @last" ;;
         replay) flags="--job --host -o --output --json"; : ;;

@@ -402,6 +402,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from fetch' -l json -d 'The same a
 complete -c jobctl -n '__fish_seen_subcommand_from fetch' -a '(__jobctl_jobs)'
 complete -c jobctl -n __jobctl_bare -a validate -d 'Check a job file without running it.'
 complete -c jobctl -n '__fish_seen_subcommand_from validate' -s f -l file -r -F -d 'A job file, JSON or YAML; - is stdin'
+complete -c jobctl -n '__fish_seen_subcommand_from validate' -l schema -d 'Print the JSON Schema of job files, for editors, and check nothing'
 complete -c jobctl -n '__fish_seen_subcommand_from validate' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
 complete -c jobctl -n '__fish_seen_subcommand_from validate' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'
 complete -c jobctl -n '__fish_seen_subcommand_from validate' -l json -d 'The same as -o json'

@@ -286,6 +286,7 @@ PARAMETERS: dict[str, tuple[dict[str, Option], tuple[Positional, ...], bool]] = 
     }, (("job", True, False), ("directory", False, False),), True),
     "validate": ({
         "-f": ("option", "text"), "--file": ("option", "text"),
+        "--schema": ("schema", "flag"),
     }, (("file", False, False),), True),
     "events": ({
         "-f": ("follow", "flag"), "--follow": ("follow", "flag"),

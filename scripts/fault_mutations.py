@@ -4,12 +4,13 @@
 """
 
 from scripts.mutations import api, bounds, docker, events, logs, sidecar, store
-from scripts.mutations.jobctl import names, queue
+from scripts.mutations.jobctl import client, names, queue
 from scripts.mutations.jobs import interactive, jobs, pauses, run, scheduling, sets, state
 
 MUTATIONS = (
     *api.MUTATIONS,
     *bounds.MUTATIONS,
+    *client.MUTATIONS,
     *docker.MUTATIONS,
     *events.MUTATIONS,
     *names.MUTATIONS,

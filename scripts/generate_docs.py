@@ -1,4 +1,4 @@
-"""Generates man pages, completion scripts, the schema of jobctl's output and its table of parameters from the code; with --check, fails if a file differs.
+"""Generates man pages, completion scripts, schemas, jobctl's table of parameters and the fields of the Python client from the code; with --check, fails if a file differs.
 
     python -m scripts.generate_docs [--check]
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from jobctl.completion.describe import words
 from jobctl.completion.shells import script
 from jobctl.completion.words import SHELLS
+from scripts.manual.job_file_schema import FILE as JOB_FILE_SCHEMA
+from scripts.manual.job_file_schema import job_file_schema
 from scripts.manual.job_page import job_page
 from scripts.manual.jobctl_page import jobctl_page
 from scripts.manual.jobd_page import jobd_page
@@ -19,6 +21,8 @@ from scripts.manual.output_schema import FILE as OUTPUT_SCHEMA
 from scripts.manual.output_schema import output_schema
 from scripts.manual.parameter_table import FILE as PARAMETER_TABLE
 from scripts.manual.parameter_table import parameter_table
+from scripts.manual.python_fields import FILE as PYTHON_FIELDS
+from scripts.manual.python_fields import python_fields
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPLETION_FILES = {"bash": "jobctl.bash", "zsh": "_jobctl", "fish": "jobctl.fish"}
@@ -30,7 +34,8 @@ def pages() -> dict[Path, str]:
     made = {Path("completions") / COMPLETION_FILES[shell]: script(shell, words()) for shell in SHELLS}
     for name, page in (("jobctl.1", jobctl_page()), ("jobd.8", jobd_page()), ("job.5", job_page())):
         made[Path("man") / name] = _SECOND_BREAK.sub(r"\1", page)
-    return {**made, Path(OUTPUT_SCHEMA): output_schema(), Path(PARAMETER_TABLE): parameter_table()}
+    made |= {Path(OUTPUT_SCHEMA): output_schema(), Path(PARAMETER_TABLE): parameter_table()}
+    return {**made, Path(PYTHON_FIELDS): python_fields(), Path(JOB_FILE_SCHEMA): job_file_schema()}
 
 
 def main(arguments: list[str]) -> int:

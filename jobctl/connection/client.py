@@ -32,10 +32,12 @@ Query = Mapping[str, object]
 
 
 class Client:
-    """Sends requests to the first of `targets` that accepts a connection, and to no other one after that."""
+    """Sends requests to the first of `targets` that accepts a connection, and to no other one after that. If none accepts and `targets` is a
+    sequence, the next request tries all of them again.
+    """
 
     def __init__(self, targets: Iterable[Target]) -> None:
-        self._candidates = iter(targets)
+        self._candidates = targets
         self._target: Target | None = None
         self._kept: list[_socket.socket] = []
         """Connections for the next requests that can be repeated, usually one."""
@@ -145,6 +147,14 @@ class Client:
         except BaseException:
             connection.close()
             raise
+
+    def close_kept(self) -> bool:
+        """Closes a kept connection; returns False where there is none."""
+        kept = self._pop_kept()
+        if kept is None:
+            return False
+        kept.close()
+        return True
 
     def _pop_kept(self) -> _socket.socket | None:
         try:

@@ -6,19 +6,26 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from jobctl.connection.client import SILENCE_TIMEOUT_S, Client, read_blocks
-from jobctl.errors import ConnectionLost, Unreachable
+from jobctl.errors import ConnectionLost, Refused, Unreachable
 
 RECONNECT_FOR_S = 60.0
 Line = dict[str, Any]
 
 
 def stream(
-    client: Client, follow: bool, job_id: str | None, after: int | None, on_break: Callable[[str], None]
+    client: Client,
+    follow: bool,
+    job_id: str | None,
+    after: int | None,
+    on_break: Callable[[str], None],
+    reconnect_for_s: float = RECONNECT_FOR_S,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[Line]:
-    """Yields the lines of the event stream; with `follow`, without an end. `on_break` is called once for each lost connection.
+    """Yields the lines of the event stream; with `follow`, without an end. `on_break` is called once for each lost connection; `sleep`
+    waits between two tries to reconnect.
 
     Raises:
-        ConnectionLost: the daemon could not be reached for a minute.
+        ConnectionLost: the daemon could not be reached for `reconnect_for_s`.
     """
     seen, pause, broke_at = after, 0.1, None
     headers = {"Accept": "application/x-ndjson"}
@@ -42,14 +49,18 @@ def stream(
             if not follow:
                 raise
             lost = error
+        except Refused as error:
+            if broke_at is None or not error.transient:
+                raise
+            lost = error  # a daemon that starts again
         now = time.monotonic()
         if broke_at is None:
             broke_at = now
             on_break(str(lost))
-        if now - broke_at > RECONNECT_FOR_S:
+        if now - broke_at > reconnect_for_s:
             raise ConnectionLost(
-                f"jobd could not be reached for {RECONNECT_FOR_S:g} s",
+                f"jobd could not be reached for {reconnect_for_s:g} s",
                 hint=f"jobctl events -f --after {seen or 0}",
             )
-        time.sleep(pause)
+        sleep(pause)
         pause = min(pause * 2, 2.0)

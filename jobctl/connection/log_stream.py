@@ -27,13 +27,15 @@ def frames(
     stream: str | None = None,
     unfinished: bool = False,
     on_break: Callable[[str], None] | None = None,
+    reconnect_for_s: float = RECONNECT_FOR_S,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[list[Frame]]:
     """Yields the log in batches as they arrive. With `follow` the last frame has the job's end; without it the log stops at its
     present last line. `unfinished`: also yields bytes of unfinished lines, where the daemon supports that; the lines repeat them.
-    `on_break` is called once for each lost connection.
+    `on_break` is called once for each lost connection; `sleep` waits between two tries to reconnect.
 
     Raises:
-        ConnectionLost: the daemon could not be reached for a minute.
+        ConnectionLost: the daemon could not be reached for `reconnect_for_s`.
         NotFound: the job does not exist, or was removed meanwhile.
     """
     seen, pause, broke_at = 0, FIRST_PAUSE_S, None
@@ -75,9 +77,9 @@ def frames(
             broke_at = now
             if on_break:
                 on_break(str(lost))
-        if now - broke_at > RECONNECT_FOR_S:
-            raise ConnectionLost(f"jobd could not be reached for {RECONNECT_FOR_S:g} s: {lost}")
-        time.sleep(pause)
+        if now - broke_at > reconnect_for_s:
+            raise ConnectionLost(f"jobd could not be reached for {reconnect_for_s:g} s: {lost}")
+        sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
 

@@ -22,9 +22,11 @@ def fetch(
     place: Stream | Place,
     max_bytes: int | None = None,
     total_bytes: int | None = None,
+    *,
+    quiet: bool = False,
 ) -> Extracted | None:
     """Copies the workspace's `path`, escaped as in a spec or with raw bytes, to the local `place`. Returns None for an open file.
-    `max_bytes`: see `extract`; `total_bytes`: the size of the tar for the progress line, None where unknown.
+    `max_bytes`: see `extract`; `total_bytes`: the size of the tar for the progress line, None where unknown; `quiet`: shows no progress.
 
     Raises:
         NotFound: the job or the path does not exist.
@@ -34,7 +36,9 @@ def fetch(
     name = os.fsdecode(unescape(readable(path)))
     with (
         opened(client, job_id, readable(path)) as response,
-        closing(metered(read_blocks(response), f"fetching {readable(path)}", total_bytes)) as blocks,
+        closing(
+            metered(read_blocks(response), f"fetching {readable(path)}", total_bytes, quiet=quiet)
+        ) as blocks,
     ):
         body = Body(blocks)
         if isinstance(place, Place):

@@ -3,7 +3,7 @@ transfers. Pure; opens no file.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,6 +30,18 @@ class Transfer(Value):
     local: str
 
 
+class Names(Value):
+    """What a caller calls the inputs, outputs, texts and reads of a job, for errors."""
+
+    inputs: str
+    outputs: str
+    writes: str
+    reads: str
+
+
+FLAGS = Names("--in", "--out", "--write", "--read")
+
+
 class Transfers(Value):
     """The artifacts of the spec, the uploads of the submission, and the outputs to fetch after the job's end."""
 
@@ -50,6 +62,28 @@ def parse_transfers(
     Raises:
         Misuse: a flag has a wrong form, a path is outside the workspace, or a URL names the container itself.
     """
+    return transfers_of(
+        file_artifacts,
+        [_pair("--in", text, "PATH=SOURCE") for text in inputs],
+        [_pair("--out", text, "PATH=DESTINATION") for text in outputs],
+        [_pair("--write", text, "PATH=TEXT", empty_ok=True) for text in writes],
+        reads,
+        FLAGS,
+    )
+
+
+def transfers_of(
+    file_artifacts: object,
+    inputs: Iterable[tuple[str, str]],
+    outputs: Iterable[tuple[str, str]],
+    writes: Iterable[tuple[str, str]],
+    reads: Iterable[str],
+    names: Names,
+) -> Transfers:
+    """Returns the artifacts of a job followed by those of pairs of a path and its source, destination or text. `names`: what the caller
+    calls each kind, for errors. Raises as `parse_transfers` does.
+    """
+    inputs, outputs, writes, reads = list(inputs), list(outputs), list(writes), list(reads)
     if not (inputs or outputs or writes or reads):
         return Transfers(file_artifacts if isinstance(file_artifacts, list) else [])
     if not isinstance(file_artifacts, list):
@@ -65,31 +99,31 @@ def parse_transfers(
         artifacts.append({"id": f"{stem}-{number}", **entry})
 
     uploads: list[Transfer] = []
-    for text in inputs:
-        path, source = _pair("--in", text, "PATH=SOURCE")
+    for given, source in inputs:
+        path = _workspace_path(names.inputs, given)
         if source.startswith(JOB):
-            job_id, inner = job_source(path, source)
+            job_id, inner = job_source(path, source, names.inputs)
             add("in", {"type": "job", "job": job_id, "in": inner, "out": path})
-        elif _is_url("--in", source):
-            add("in", {"type": "download", "in": source, "out": _file_path(path, source)})
+        elif _is_url(names.inputs, source):
+            out = _file_path(path, source, names.inputs)
+            add("in", {"type": "download", "in": source, "out": out})
         else:
             uploads.append(Transfer(path, source))
-    for text in writes:
-        path, content = _pair("--write", text, "PATH=TEXT", empty_ok=True)
-        add("write", {"type": "write", "in": content, "out": path})
+    for given, content in writes:
+        add("write", {"type": "write", "in": content, "out": _workspace_path(names.writes, given)})
     fetches: list[Transfer] = []
-    for text in outputs:
-        path, target = _pair("--out", text, "PATH=DESTINATION")
-        if _is_url("--out", target):
+    for given, target in outputs:
+        path = _workspace_path(names.outputs, given)
+        if _is_url(names.outputs, target):
             add("out", {"type": "upload", "in": path, "out": target, "depends": "job"})
         else:
             fetches.append(Transfer(path, target))
-    for path in reads:
-        add("read", {"type": "read", "in": _workspace_path("--read", path), "depends": "job"})
+    for given in reads:
+        add("read", {"type": "read", "in": _workspace_path(names.reads, given), "depends": "job"})
     return Transfers(artifacts, tuple(uploads), tuple(fetches))
 
 
-def job_source(path: str, source: str) -> tuple[str, str]:
+def job_source(path: str, source: str, name: str = "--in") -> tuple[str, str]:
     """Returns the id and the path of `job:ID/PATH`; without a path, the job's whole workspace. The daemon checks the id.
 
     Raises:
@@ -98,13 +132,13 @@ def job_source(path: str, source: str) -> tuple[str, str]:
     job_id, _, inner = source.removeprefix(JOB).partition("/")
     if not job_id:
         raise Misuse(
-            f"--in {path}={source}: there is no id after {JOB}",
+            f"{name} {path}={source}: there is no id after {JOB}",
             field="artifacts",
-            hint=f"--in {path}=job:ID/PATH; a local file: --in {path}=./{source}",
+            hint=f"{name} {path}=job:ID/PATH; a local file: {name} {path}=./{source}",
         )
     if inner and path_flaw(inner):
         raise Misuse(
-            f"--in {path}={source}: {inner!r} must be a path inside the workspace of job {job_id}",
+            f"{name} {path}={source}: {inner!r} must be a path inside the workspace of job {job_id}",
             field="artifacts",
             hint="remove the leading / and every ..",
         )
@@ -137,7 +171,7 @@ def _pair(flag: str, text: str, form: str, *, empty_ok: bool = False) -> tuple[s
     path, equals, value = text.partition("=")
     if not equals or not path or not (value or empty_ok):
         raise Misuse(f"{flag} {text!r} must be {form}", field="artifacts")
-    return _workspace_path(flag, path), value
+    return path, value
 
 
 def _workspace_path(flag: str, path: str) -> str:
@@ -150,14 +184,14 @@ def _workspace_path(flag: str, path: str) -> str:
     return readable(path)
 
 
-def _file_path(path: str, url: str) -> str:
+def _file_path(path: str, url: str, flag: str) -> str:
     """Returns `path`; where `path` is a folder (`data/`), the URL's file name in that folder."""
     if not path.endswith("/") and path != ".":
         return path
     name = urlsplit(url).path.rpartition("/")[2]
     if not name or name in (".", ".."):
         raise Misuse(
-            f"--in {path}={url}: the URL has no file name; give one: {path.rstrip('/')}/NAME",
+            f"{flag} {path}={url}: the URL has no file name; give one: {path.rstrip('/')}/NAME",
             field="artifacts",
         )
     return name if path == "." else path + name

@@ -44,7 +44,7 @@ def document(routes: "Iterable[Route]", version: str) -> dict[str, Any]:
     for name in _referenced(
         [schema for kind, schema in zip(unique, schemas, strict=True) if kind in bodies], components
     ):
-        components[name] = _nullable(components[name])
+        components[name] = nullable(components[name])
     schema_of = dict(zip(map(id, unique), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -86,7 +86,7 @@ def _referenced(schemas: list[Any], components: dict[str, Any]) -> set[str]:
     return found
 
 
-def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+def nullable(schema: dict[str, Any]) -> dict[str, Any]:
     """Returns a body's schema that allows null for optional fields, and for texts in maps and lists.
 
     Source: docs/wire-values.md.

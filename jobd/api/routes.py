@@ -14,6 +14,7 @@ from jobd.api.endpoints import (
 )
 from jobd.api.route import Parameter, Route
 from jobd.wire.job import JobSpec
+from jobd.wire.job_file_schema import MEDIA_TYPE
 from jobd.wire.report import InternalReports
 from jobd.wire.views.daemon import Disk, Health, Version
 from jobd.wire.views.deliveries import DeliveryList, DeliveryView, Replayed
@@ -230,6 +231,15 @@ ROUTES: tuple[Route, ...] = (
         probes.disk,
         "The disk usage of jobd's data; may take seconds",
         {200: (Disk,)},
+    ),
+    Route(
+        "GET",
+        "/v1/schemas/job-file.json",
+        probes.job_file,
+        "The JSON Schema of job files, for editors",
+        {200: ()},
+        media=(MEDIA_TYPE,),
+        response_bytes=256 << 10,
     ),
     Route(
         "POST",

@@ -25,6 +25,11 @@ EXAMPLES = """
   jobctl validate -f job.yaml
   make-job | jobctl validate -f -
   jobctl validate pipeline.yaml
+  jobctl validate --schema > job-file.schema.json
+
+\b
+An editor with YAML support reads the schema of job files from the first line of a file:
+  # yaml-language-server: $schema=./job-file.schema.json
 """
 
 
@@ -36,6 +41,10 @@ def validate(
     option: Annotated[
         str | None, typer.Option("-f", "--file", metavar="FILE", help="A job file, JSON or YAML; - is stdin.")
     ] = None,
+    schema: Annotated[
+        bool,
+        typer.Option("--schema", help="Print the JSON Schema of job files, for editors, and check nothing."),
+    ] = False,
 ) -> Outcome | None:
     """Check a job file without running it; name all problems with field, line and column.
 
@@ -46,6 +55,9 @@ def validate(
     from jobd.wire.problem import Problem
 
     session = session_of(ctx)
+    if schema:
+        _print_schema(file if file is not None else option)
+        return None
     if (file is None) == (option is None):
         raise Misuse("give one job file", hint="jobctl validate -f job.yaml")
     source = source_of(option if option is not None else file)
@@ -72,6 +84,14 @@ def validate(
     if not problems and not checked_by_daemon:
         output.note("jobd is not running, so jobctl did not check what its engine supports")
     return ProblemsFound() if problems else None
+
+
+def _print_schema(file: str | None) -> None:
+    from jobd.wire.job_file_schema import job_file_schema
+
+    if file is not None:
+        raise Misuse("--schema checks no file", hint="jobctl validate --schema > job-file.schema.json")
+    output.text(job_file_schema().decode())
 
 
 def _show(problems: list[tuple[Problem, Position | None]], name: str, format: str) -> None:

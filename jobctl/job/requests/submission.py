@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobctl.connection.client import Client, read_all
 from jobctl.connection.config import defaults
-from jobctl.errors import ConnectionLost, JobctlError, Misuse, Unreachable
+from jobctl.errors import ConnectionLost, JobctlError, Misuse, Refused, Unreachable
 from jobctl.imports import import_aside
 from jobctl.job.requests.trace_headers import trace_headers
 from jobctl.job.spec.plan import Flags, Plan, Tree, plan
@@ -142,13 +142,22 @@ def encoded(spec: Tree) -> bytes:
 
 
 def submit(
-    client: Client, prepared: Plan, source: Source, *, keep: bool = False, again: bool = False
+    client: Client,
+    prepared: Plan,
+    source: Source,
+    *,
+    keep: bool = False,
+    again: bool = False,
+    quiet: bool = False,
+    waits: bool = False,
+    resend_for_s: float = RESEND_FOR_S,
 ) -> dict[str, Any]:
     """Returns the daemon's answer to the submission: at least `id` and `status`.
 
     Where the answer is lost, the request is repeated with an idempotency key, so that jobd runs the job once. The first request has no
     key, so that jobd refuses an id that is in use. `keep`: the next request that can be repeated uses the same connection. `again`: jobd
-    accepts an id that is in use, if its job is the same.
+    accepts an id that is in use, if its job is the same. `quiet`: no progress of an upload. `waits`: a daemon that has answered before may
+    be away when the submission begins. `resend_for_s`: the limit of repetitions, from the first lost answer.
 
     Raises:
         JobctlError: jobd did not accept the job; an error about a field of the file has its line.
@@ -161,7 +170,7 @@ def submit(
 
         entries = upload.members(prepared.uploads)
         _check_before_upload(spec, source)
-    key, give_up, pause = os.urandom(16).hex(), time.monotonic() + RESEND_FOR_S, 0.1
+    key, broke_at, pause = os.urandom(16).hex(), 0.0, 0.1
     headers: dict[str, str] = {"Idempotency-Key": key} if again else {}
     headers |= trace_headers()
     while True:
@@ -171,18 +180,23 @@ def submit(
                 if entries is not None:
                     headers["Content-Type"], parts = upload.multipart(spec, entries)
                     body = stack.enter_context(
-                        closing(metered(parts, "sending files", upload.size_bytes(entries)))
+                        closing(metered(parts, "sending files", upload.size_bytes(entries), quiet=quiet))
                     )
                 timeout_s = UPLOAD_TIMEOUT_S if entries is not None else 60.0
                 with client.open("POST", "/v1/jobs", None, body, headers, timeout_s, keep=keep) as response:
                     answer: dict[str, Any] = json.loads(read_all(response, LONGEST_ANSWER_BYTES))
                     return answer
-        except (ConnectionLost, Unreachable) as error:
-            if client.target is None or time.monotonic() > give_up:
+        except (ConnectionLost, Unreachable, Refused) as error:
+            broke_at = broke_at or time.monotonic()
+            if client.target is None or time.monotonic() - broke_at > resend_for_s:
                 raise
-            if isinstance(error, Unreachable) and "Idempotency-Key" not in headers:
+            if isinstance(error, Refused) and not (waits and error.transient):
                 raise
-            headers["Idempotency-Key"] = key
+            is_sent = "Idempotency-Key" in headers or not isinstance(error, Unreachable)
+            if not (is_sent or waits):
+                raise
+            if is_sent:
+                headers["Idempotency-Key"] = key
         time.sleep(pause)
         pause = min(pause * 2, 2.0)
 

@@ -16,11 +16,15 @@ PLAIN_EVERY_S = 5.0
 
 
 def metered(
-    blocks: Iterator[bytes], what: str, total_bytes: int | None = None
+    blocks: Iterator[bytes], what: str, total_bytes: int | None = None, *, quiet: bool = False
 ) -> Generator[bytes, None, None]:
     """Yields the blocks unchanged and shows `what`, with a bar where `total_bytes` is known. While the line is shown, SIGTERM and
-    SIGHUP raise `EndedBySignal`. Closing the generator removes the line; the caller closes it also before the last block.
+    SIGHUP raise `EndedBySignal`. Closing the generator removes the line; the caller closes it also before the last block. `quiet`: shows
+    nothing.
     """
+    if quiet:
+        yield from blocks
+        return
     animated = output.can_animate(on_stderr=True)
     begun = time.monotonic()
     due, done = begun + (QUIET_FOR_S if animated else PLAIN_EVERY_S), 0

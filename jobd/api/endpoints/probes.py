@@ -1,9 +1,10 @@
-"""The endpoints of liveness, readiness, version, disk usage and the OpenAPI document."""
+"""The endpoints of liveness, readiness, version, disk usage, the OpenAPI document and the schema of job files."""
 
 from aiohttp import web
 
 from jobd.api.context import context_of
 from jobd.api.respond import json_response
+from jobd.wire.job_file_schema import MEDIA_TYPE, job_file_schema
 
 
 async def livez(request: web.Request) -> web.StreamResponse:
@@ -31,3 +32,8 @@ async def disk(request: web.Request) -> web.StreamResponse:
 async def openapi(request: web.Request) -> web.StreamResponse:
     """`GET /openapi.json`."""
     return web.Response(body=context_of(request).openapi, content_type="application/json")
+
+
+async def job_file(request: web.Request) -> web.StreamResponse:
+    """`GET /v1/schemas/job-file.json`."""
+    return web.Response(body=job_file_schema(), content_type=MEDIA_TYPE)

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from jobd.wire.job_file_schema import job_file_schema
+
 
 def add(daemon: Any, job_id: Any, **state: Any) -> Any:
     """A job that is there without having been submitted by the command under test."""
@@ -122,6 +124,9 @@ def test_validate_names_every_problem_with_its_line(daemon: Any, jobctl: Any) ->
     alone = jobctl("validate", "job.yaml")
     assert alone.returncode == 0
     assert b"not running" in alone.stderr
+    schema = jobctl("validate", "--schema")
+    assert (schema.returncode, schema.stdout, schema.stderr) == (0, job_file_schema(), b"")
+    assert jobctl("validate", "--schema", "job.yaml").returncode == 2
 
 
 def test_events_deliveries_and_replay(daemon: Any, jobctl: Any) -> None:

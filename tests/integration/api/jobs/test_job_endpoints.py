@@ -12,6 +12,7 @@ import pytest
 from jobd.api.openapi import document as made_document
 from jobd.api.routes import ROUTES
 from jobd.health.about import VERSION
+from jobd.wire.job_file_schema import job_file_schema
 from tests.support.daemon import Daemon
 from tests.support.wire import exchange, head, over_unix
 
@@ -254,6 +255,13 @@ def test_the_document_is_complete_and_consistent(lonely: Daemon) -> None:
             assert operation["responses"][status]["content"]["application/json"]["schema"] == {
                 "$ref": "#/components/schemas/Error"
             }
+
+
+def test_the_schema_of_job_files_is_served(lonely: Daemon) -> None:
+    answer = lonely.call("GET", "/v1/schemas/job-file.json")
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/schema+json")
+    assert answer.body == job_file_schema()
+    jsonschema_rs.meta.validate(answer.json)
 
 
 def test_responses_match_the_document(lonely: Daemon, job_id: str) -> None:
