@@ -3,7 +3,7 @@
 `scripts/mutations` has a module for each part of the code; `mutate_faults.py` runs the mutations.
 """
 
-from scripts.mutations import api, bounds, docker, events, logs, sidecar, store
+from scripts.mutations import api, bounds, docker, events, logs, sidecar, statistics, store
 from scripts.mutations.jobctl import names, queue
 from scripts.mutations.jobs import jobs, pauses, run, scheduling, sets, state
 
@@ -22,5 +22,6 @@ MUTATIONS = (
     *scheduling.MUTATIONS,
     *sets.MUTATIONS,
     *sidecar.MUTATIONS,
+    *statistics.MUTATIONS,
     *store.MUTATIONS,
 )
