@@ -3,7 +3,7 @@
 `scripts/mutations` has a module for each part of the code; `mutate_faults.py` runs the mutations.
 """
 
-from scripts.mutations import api, bounds, docker, events, logs, sidecar, store
+from scripts.mutations import api, bounds, docker, events, logs, sidecar, statistics, store
 from scripts.mutations.jobctl import client, names, queue
 from scripts.mutations.jobs import interactive, jobs, pauses, run, scheduling, sets, state
 
@@ -24,5 +24,6 @@ MUTATIONS = (
     *scheduling.MUTATIONS,
     *sets.MUTATIONS,
     *sidecar.MUTATIONS,
+    *statistics.MUTATIONS,
     *store.MUTATIONS,
 )

@@ -101,7 +101,7 @@ def test_help_and_version_have_their_usual_flags(daemon: Daemon) -> None:
     ("typed", "meant"),
     [
         ("puase", "pause"), ("stopp", "stop"), ("delte", "delete"), ("rmi", None), ("restart", None), ("execute", None),
-        ("log", "logs"), ("lgos", "logs"), ("pruen", "prune"), ("shwo", "show"), ("statsu", None), ("update", None),
+        ("log", "logs"), ("lgos", "logs"), ("pruen", "prune"), ("shwo", "show"), ("statsu", "stats"), ("update", None),
     ],
 )  # fmt: skip
 def test_a_suggestion_is_similar_to_the_typed_name(daemon: Daemon, typed: str, meant: str | None) -> None:
