@@ -234,6 +234,14 @@ def test_a_marked_gap_is_no_violation() -> None:
     assert check_all(made, final=True).violations[8] == []
 
 
+def test_a_mark_at_the_end_is_about_both_streams() -> None:
+    made = records()
+    set_log(made, Line(1, "stdout", "", "the container was removed"))
+    assert check_all(made, final=True).violations[8] == []
+    set_log(made, Line(1, "stdout", "line 1", None))
+    assert check_all(made, final=True).violations[8]
+
+
 def test_the_time_of_a_fault_does_not_count_against_jobd() -> None:
     made = records()
     made.engine.insert(1, OnEngine(60.0, frozenset({"gone"})))
