@@ -70,6 +70,7 @@ class EngineProxy:
         self._server: asyncio.Server | None = None
         self._late: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
+        self._serving: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self.up()
@@ -117,7 +118,7 @@ class EngineProxy:
 
     async def _up(self) -> None:
         self.path.unlink(missing_ok=True)
-        self._server = await asyncio.start_unix_server(self._serve, self.path)
+        self._server = await asyncio.start_unix_server(self._accept, self.path)
 
     async def _down(self) -> None:
         if self._server is not None:
@@ -137,9 +138,15 @@ class EngineProxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._cut()  # a task that is cancelled before its first step closes nothing
+        await asyncio.sleep(0)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers[writer] = ""
+        self._serving.add(task := asyncio.create_task(self._serve(reader, writer)))
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers[writer] = ""
         try:
             while await self._exchange(reader, writer):
                 pass
