@@ -59,11 +59,12 @@ def follow(
     failed, view = tally.failed[::-1], tally.of(view)
     if sums_up:
         output.note(f"{set_id}: {summary(view)}")
+    indent = "  " if sums_up else ""
     for job in failed[:MOST_SHOWN]:
-        output.note(f"  {job['id']} {job['status']}{_cause(job)}")
+        output.note(f"{indent}{job['id']} {job['status']}{_cause(job)}")
     if len(failed) > MOST_SHOWN:
         output.note(
-            f"  and {len(failed) - MOST_SHOWN} more: jobctl ls -a --set {set_id} --status failed,cancelled"
+            f"{indent}and {len(failed) - MOST_SHOWN} more: jobctl ls -a --set {set_id} --status failed,cancelled"
         )
     return Followed(view, _first(failed))
 
