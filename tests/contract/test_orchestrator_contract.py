@@ -30,6 +30,10 @@ async def test_the_engine_says_who_it_is(world: Any) -> None:
     assert facts.platform
 
 
+async def test_the_engine_has_what_an_ordinary_job_asks_for(world: Any, ref: JobRef, behave: Any) -> None:
+    assert world.orchestrator.unsupported(world.work(ref, behave()).spec) is None
+
+
 async def test_the_disk_use_of_jobs_is_measured(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
     before = await world.orchestrator.disk_use()
     await run(world, ref, behave(writes={"f": "x" * 1000}), until)

@@ -40,7 +40,6 @@ class Execution:
         self._observed_state = observed_state
         self._engine = engine
         self._deps = deps
-        """The engine has sent the event of the worker's end: it had read the worker's output to its end before that."""
         reports = SidecarReports(job_state.take_reports, lambda: job_state.record.id)
         self._reports = follow_reports(engine, deps.clock, lambda: job_state.ref, reports)
         self._output = OutputFollower(engine, deps.live_outputs, lambda: job_state.ref, deps.notify)
@@ -106,13 +105,15 @@ class Execution:
         self._observed_state.forget()
         hint_count_before = self._observed_state.hint_count
         try:
-            await self._engine.start_worker(job_state.ref)
+            state = await self._engine.start_worker(job_state.ref)
         except EngineUnavailable:
             raise
         except EngineError as error:
             code = error.exit_code if isinstance(error, StartFailed) else None
             await job_state.apply(facts.WorkerStartFailed(code, error.advice))
         else:
+            if state is ContainerState.STARTING:
+                return self._observed_state.forget()
             record, now = job_state.record, self._deps.clock.now()
             asked_at = record.worker.asked_at if record.worker is not None else now
             began = self._observed_state.start_event(record)
