@@ -11,6 +11,7 @@ from jobd.jobs.port.errors import (
 )
 from jobd.jobs.port.hints import Changed
 from jobd.jobs.port.model import (
+    ContainerState,
     EndCause,
     EngineFacts,
     JobRef,
@@ -176,6 +177,10 @@ class Controls:
             raise EngineUnavailable("the engine is away")
         if call in self.errors:
             raise EngineUnavailable(self.errors[call], answered=True)
+
+    def _begin_start(self, box: Container) -> ContainerState:
+        box.facts = replace(box.facts, state=ContainerState.STARTING, pending=self.starts_later)
+        return box.facts.state
 
     def _start(self, job: Job, box: Container) -> None:
         if box.facts.started_at is not None:

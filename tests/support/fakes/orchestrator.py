@@ -95,8 +95,7 @@ class FakeOrchestrator(FakePreparation):
         if job.worker.facts.started_at is not None:
             return ContainerState.RUNNING
         if self.starts_later:
-            self._world.begin_start(job, job.worker, self.starts_later)
-            return ContainerState.STARTING
+            return self._begin_start(job.worker)
         if self.lose_start == "before":
             raise EngineUnavailable("the answer was lost")
         if self.lose_start == "late":

@@ -72,11 +72,6 @@ class World:
             ContainerFacts(id=f"fake-{next(self._made)}", state=ContainerState.CREATED, attempt=ref.attempt)
         )
 
-    def begin_start(self, job: Job, box: Container, pending: str) -> None:
-        """Takes the request to start a container, for the reason `pending` not yet."""
-        box.facts = replace(box.facts, state=ContainerState.STARTING, pending=pending)
-        self._hints.send(Changed(job.ref.uid, "worker"))
-
     def start_worker(self, job: Job, box: Container, script: WorkerScript) -> None:
         """Starts a worker that plays `script`."""
         self._started(job, "worker", box)
@@ -267,9 +262,7 @@ class World:
         await asyncio.gather(*runs, return_exceptions=True)
 
     def _started(self, job: Job, role: Role, box: Container) -> None:
-        box.facts = replace(
-            box.facts, state=ContainerState.RUNNING, started_at=self._clock.now(), pending=""
-        )
+        box.facts = replace(box.facts, state=ContainerState.RUNNING, started_at=self._clock.now(), pending="")
         box.thawed.set()
         self._hints.send(Started(job.ref.uid, role, box.facts if self.hints_say_all else None))
 
