@@ -65,5 +65,33 @@ def _docker_remedies() -> Mapping[str, Sequence[str]]:
     return DOCKERS
 
 
-ENGINES: Mapping[str, Callable[[Config, str, OnCall], Engine]] = {"docker": _docker}
-REMEDIES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {"docker": _docker_remedies}
+def _kubernetes(config: Config, instance: str, on_call: OnCall) -> Engine:
+    from jobd.kubernetes.mapping.settings import KubernetesSettings
+    from jobd.kubernetes.orchestrator import KubernetesOrchestrator
+
+    settings = KubernetesSettings(instance, config.sidecar_image, config.kubernetes_pull_secrets)
+    try:
+        return KubernetesOrchestrator(
+            settings,
+            context=config.kubernetes_context,
+            namespace=config.kubernetes_namespace,
+            on_call=on_call,
+        )
+    except RefusedByEngine as error:
+        raise ConfigError([f"KUBECONFIG: {error.advice}"]) from None
+
+
+def _kubernetes_remedies() -> Mapping[str, Sequence[str]]:
+    from jobd.kubernetes.remedies import REMEDIES as CLUSTERS
+
+    return CLUSTERS
+
+
+ENGINES: Mapping[str, Callable[[Config, str, OnCall], Engine]] = {
+    "docker": _docker,
+    "kubernetes": _kubernetes,
+}
+REMEDIES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {
+    "docker": _docker_remedies,
+    "kubernetes": _kubernetes_remedies,
+}
