@@ -4,7 +4,7 @@ There the kubelet starts a sidecar again that has ended, and sends SIGTERM when 
 stays until SIGTERM, also after failed inputs. `--order`: an order comes on the standard input. `--keep`: the sidecar stays after SIGTERM
 too, for the files in the workspace, until `END_FILE` exists.
 
-Python runs this file as it runs `start.py`. Source: Kubernetes, "Sidecar Containers".
+Python runs this file as it runs `start.py`. Source: Kubernetes documentation, "Sidecar Containers".
 """
 
 import gc

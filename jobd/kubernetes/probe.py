@@ -1,6 +1,6 @@
 """The cluster's version and size, as the port's facts.
 
-Source: Kubernetes API, `/version`, v1 Node; docs/kubernetes.md, "Rights".
+Source: Kubernetes API v1, NodeList; docs/kubernetes.md, "Rights".
 """
 
 import msgspec

@@ -3,7 +3,7 @@
 The module of Kubernetes replaces its own libraries by folders that the published module lacks. Only the main module's replacements
 count, so that a module made here names the published versions of the same libraries.
 
-Source: Go Modules Reference, "replace directive"; Kubernetes, `build/pause`.
+Source: Go documentation, `replace`.
 """
 
 import json

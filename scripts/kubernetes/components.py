@@ -1,7 +1,7 @@
 """The command lines and configuration files of the cluster's components. All servers listen on 127.0.0.1, but for the kubelet, which
 refuses that and listens on the bridge of the Pods.
 
-Source: the reference of each component; containerd, CRI plugin configuration; CNI bridge plugin.
+Source: Kubernetes documentation, "Component tools".
 """
 
 import json

@@ -1,6 +1,6 @@
 """The cluster's keys and certificates, and a kubeconfig for each of its users. They end with the cluster's state.
 
-Source: Kubernetes, "PKI certificates and requirements".
+Source: Kubernetes documentation, "PKI certificates and requirements".
 """
 
 import base64

@@ -3,7 +3,7 @@
 Owns the commands, and when there are no files. A Pod with a sidecar has its files while the sidecar runs; a Pod without one only while its
 worker runs, and if the worker's image has `tar`.
 
-Source: GNU tar and POSIX sh; docs/kubernetes.md, "Files".
+Source: GNU tar manual; docs/kubernetes.md, "Files".
 """
 
 import asyncio

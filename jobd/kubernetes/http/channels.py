@@ -1,6 +1,6 @@
 """The framing of an exec's or attach's WebSocket: which bytes of a message belong to which stream, and how a command ended.
 
-Pure but for `Channels`, which reads and writes one socket. Source: Kubernetes, KEP-4006, v5.channel.k8s.io.
+Pure but for `Channels`, which reads and writes one socket. Source: Kubernetes API v1, Pod (exec, attach), v5.channel.k8s.io.
 """
 
 from collections.abc import AsyncIterator

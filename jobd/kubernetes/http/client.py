@@ -2,7 +2,7 @@
 
 Owns connections, tokens and time limits. Knows no object but the bytes of one.
 
-Source: Kubernetes API conventions; aiohttp client.
+Source: Kubernetes documentation, "Kubernetes API Concepts".
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 Owns what is cached, and for how long. `kubeconfig.py` says where credentials come from.
 
-Source: Kubernetes, "client-go credential plugins"; "Bound service account tokens".
+Source: Kubernetes documentation, "Authenticating" (client-go credential plugins).
 """
 
 import asyncio

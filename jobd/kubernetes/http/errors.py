@@ -1,6 +1,6 @@
 """What the API server's refusals mean, and as which error of the port they reach a job. Pure.
 
-Source: Kubernetes API conventions, "Response Status Kind", "HTTP Status codes".
+Source: Kubernetes API v1, Status.
 """
 
 import msgspec

@@ -2,7 +2,7 @@
 
 Owns the formats; `credentials.py` gets tokens and renews them. Files are named, not read, so that a renewed file counts at the next use.
 
-Source: Kubernetes, "Organizing Cluster Access Using kubeconfig Files"; "Accessing the API from within a Pod".
+Source: Kubernetes documentation, "Organizing Cluster Access Using kubeconfig Files".
 """
 
 import base64

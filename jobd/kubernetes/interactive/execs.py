@@ -1,6 +1,6 @@
 """Runs a command beside a worker. `http/channels.py` has the streams.
 
-Source: Kubernetes API v1, exec.
+Source: Kubernetes API v1, Pod (exec).
 """
 
 import shlex

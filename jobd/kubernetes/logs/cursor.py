@@ -5,7 +5,7 @@ second on have been read, and the times of the first and the last of them. The s
 of a container are written at once, so that times may run backwards for a moment. If the first line of the next answer is not the first
 line of the position, the kubelet has rotated the file: lines may be missing, and the time alone tells which lines are new.
 
-Source: Kubernetes API v1, PodLogOptions (sinceTime); kubelet, `containerLogMaxSize`.
+Source: Kubernetes API v1, PodLogOptions; Kubernetes documentation, "Logging Architecture".
 """
 
 from dataclasses import dataclass

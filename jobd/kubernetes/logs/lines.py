@@ -3,7 +3,7 @@
 Each line begins with its time in RFC 3339 and a space. A line may arrive in any number of chunks, and may be longer than memory should
 hold: such a line is given out in pieces.
 
-Source: Kubernetes API v1, PodLogOptions (timestamps); kubelet, CRI log format.
+Source: Kubernetes API v1, PodLogOptions.
 """
 
 import re

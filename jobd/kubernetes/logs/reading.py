@@ -2,7 +2,7 @@
 
 Owns the requests, the wait for a container that has not started, and what a refusal means. `lines.py` splits, `cursor.py` counts.
 
-Source: Kubernetes API v1, read log of the specified Pod.
+Source: Kubernetes API v1, PodLogOptions.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 Pure. Times are the kubelet's, in whole seconds. The worker's id is the Pod's uid, the sidecar's the same with a suffix.
 
-Source: Kubernetes, "Pod Lifecycle"; Pod conditions (DisruptionTarget); kubelet's container reasons.
+Source: Kubernetes documentation, "Pod Lifecycle"; Kubernetes documentation, "Disruptions".
 """
 
 import re
@@ -82,6 +82,8 @@ def runs(pod: Pod) -> bool:
     """Returns whether a container of the Pod runs, or may be about to."""
     if pod.status.phase in ENDED_PHASES or is_gated(pod):
         return False
+    if not is_held(pod) and pod.metadata.deletion_timestamp is None:
+        return True
     return any(
         found is not None and found.state.running is not None
         for found in (status_of(pod, WORKER), status_of(pod, SIDECAR))

@@ -2,7 +2,7 @@
 
 Pure. A job's id may be longer than a label's value: annotations have every value whole, and labels serve selectors.
 
-Source: docs/kubernetes.md, "Names and labels"; Kubernetes, "Labels and Selectors", "Object Names and IDs".
+Source: docs/kubernetes.md, "Names and labels"; Kubernetes documentation, "Labels and Selectors".
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """The parts of the API's objects that the adapter reads. Unknown fields are ignored.
 
-Pure. Source: Kubernetes API v1: Pod, PodStatus, ContainerStatus, WatchEvent, Status, NodeList.
+Pure. Source: Kubernetes API v1, Pod, Status, NodeList.
 """
 
 from typing import Literal

@@ -1,6 +1,6 @@
 """Kubernetes' quantities: cores and bytes as text, both ways. Pure.
 
-Source: Kubernetes, "Quantity"; RFC 3339.
+Source: Kubernetes API v1, Quantity; RFC 3339.
 """
 
 import re

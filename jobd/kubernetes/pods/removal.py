@@ -2,7 +2,7 @@
 
 Owns the finalizer, which keeps a deleted Pod's object until jobd has read how the worker ended, and what jobd remembers of removed Pods.
 
-Source: Kubernetes, "Finalizers", "Pod Termination"; API v1, DeleteOptions (preconditions).
+Source: Kubernetes documentation, "Finalizers"; Kubernetes API v1, DeleteOptions.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 The kubelet starts a worker once, since Pods are never restarted; jobd lets it, by removing the gate or by the sidecar's start file. Both
 may be repeated.
 
-Source: Kubernetes, "Pod Scheduling Readiness", "Sidecar Containers"; API v1, attach.
+Source: Kubernetes documentation, "Pod Scheduling Readiness"; Kubernetes documentation, "Sidecar Containers".
 """
 
 import msgspec

@@ -3,7 +3,7 @@
 Kubernetes has no call for a signal. A deadline that has passed makes the kubelet end a Pod as a deletion does, SIGTERM first; the Pod, its
 log and, within its grace, its sidecar stay.
 
-Source: Kubernetes, "Pod Termination"; Job and Pod `activeDeadlineSeconds`.
+Source: Kubernetes documentation, "Pod Lifecycle"; Kubernetes API v1, PodSpec (activeDeadlineSeconds).
 """
 
 from jobd.jobs.port.model import JobRef, Role

@@ -3,7 +3,7 @@
 Owns these connections: a list, then a watch from its version on; after a break the watch continues, and if the API server no longer has
 that version, a new list shows what was missed. `state.py` decides which hints follow.
 
-Source: Kubernetes API concepts, "Efficient detection of changes", "Watch bookmarks", "410 Gone responses".
+Source: Kubernetes documentation, "Kubernetes API Concepts".
 """
 
 import asyncio
