@@ -94,7 +94,6 @@ class KubernetesOrchestrator:
         self._watch = Watch(api, state, clock)
         self._probe = Probe(self._client)
         self._background = Background()
-        self._released: set[str] = set()
 
     async def close(self) -> None:
         """Ends the work for ended jobs, and all connections."""
@@ -127,7 +126,6 @@ class KubernetesOrchestrator:
 
     async def prepare(self, order: WorkOrder, progress: PreparationProgress) -> Created:
         """Creates the Pod, and waits for its sidecar if it has one; see `port.protocols.Preparing`."""
-        self._released.discard(order.ref.uid)
         return await self._preparation.prepare(order, progress)
 
     async def start_inputs(self, ref: JobRef, order: SidecarOrder) -> None:
@@ -180,22 +178,13 @@ class KubernetesOrchestrator:
 
     def release_run(self, ref: JobRef) -> None:
         """Frees the cluster of what the ended job no longer needs; see `port.protocols.RunRelease`."""
-        if ref.uid in self._released:
-            return
-        self._released.add(ref.uid)
 
         async def release() -> None:
             await self._removal.release(ref)
             await asyncio.sleep(KEPT_FILES_S)
             await self._stopping.end_sidecar(ref)
 
-        async def run() -> None:
-            try:
-                await release()
-            finally:
-                self._released.discard(ref.uid)
-
-        self._background.start("release", run)
+        self._background.start(f"release {ref.uid}", release)
 
     async def logs(
         self, ref: JobRef, role: Role, cursor: LogCursor, follow: bool

@@ -21,12 +21,12 @@ from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import LOG_START, ContainerFacts, EndCause, JobRef, Observation, WorkOrder
 from jobd.jobs.port.protocols import EnginePort
 from jobd.wire.job import JobSpec
-from tests.contract.kubernetes_world import kubernetes_world
 from tests.contract.worlds import OPTIONAL, Ability, Behaviour, FakeWorld, World, observed_until
 from tests.support.engine.engine_proxy import EngineProxy
 from tests.support.engine.memory_kills import TRIES, told_of_memory_kill
 from tests.support.engine.second_engine import SecondEngine
 from tests.support.kubernetes.cluster import WANTED as KUBERNETES
+from tests.support.kubernetes.contract_world import kubernetes_world
 from tests.support.progress import Progress
 
 DEADLINE_S = 60.0

@@ -28,9 +28,8 @@ _CHANGED = 1
 _FILL = 'tar -xf - -C "$1" && { [ -z "$2" ] || chown -Rh "$2" "$1"; }'
 _OWN = '[ -z "$2" ] || chown "$2" "$1"'
 _PACK = f"""
-folder=$(realpath -e -- "$2") || exit {_ABSENT}
-case $folder/ in "$1"/*) ;; *) exit {_OUTSIDE} ;; esac
-cd "$folder" || exit {_ABSENT}
+cd -P "$2" 2>/dev/null || exit {_ABSENT}
+case $(pwd -P)/ in "$1"/*) ;; *) exit {_OUTSIDE} ;; esac
 [ -e "$3" ] || [ -L "$3" ] || exit {_ABSENT}
 exec tar -cf - -- "$3"
 """

@@ -91,7 +91,7 @@ class Channels:
                 if len(data) > 1:
                     yield stream, data[1:]
             elif data[0] == ERROR:
-                self.error += data[1 : 1 + CHUNK]
+                self.error += data[1 : 1 + CHUNK - len(self.error)]
         if not self.error:
             self.result = "broken"
             raise EngineUnavailable("the connection to the container broke before the process ended")

@@ -26,7 +26,6 @@ class ExecutedCommand:
 
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
-        self._failure = b""
 
     async def write(self, data: bytes) -> None:
         """Sends bytes to the command."""

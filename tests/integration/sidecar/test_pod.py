@@ -38,7 +38,7 @@ def test_sigterm_alone_decides_nothing_and_the_outputs_follow_what_is_told(
     start: Any, root: Path, number: int, done: str
 ) -> None:
     (root / "f").write_text("x")
-    reads = [Read(id=when, source="f", depends="job", when=when) for when in ("success", "failure")]  # type: ignore[arg-type]
+    reads = [Read(id=when, source="f", depends="job", when=when) for when in ("success", "failure")]
     program = start(encode_order(order_of(root, *reads)), PROGRAM)
     program.until(Ready)
     program.process.send_signal(signal.SIGTERM)

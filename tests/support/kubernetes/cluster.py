@@ -1,12 +1,10 @@
-"""The cluster of the tests: its images, jobd's kubeconfig for it, and kubectl as its administrator."""
+"""The cluster of the tests: its images, and jobd's kubeconfig for it."""
 
-import asyncio
 import json
 import os
 from pathlib import Path
 
-from scripts.kubernetes.cluster import kubectl
-from scripts.kubernetes.places import JOBD, NAMESPACE
+from scripts.kubernetes.places import JOBD
 
 IMAGE = "busybox:latest"
 SIDECAR_IMAGE = os.environ.get("SIDECAR_IMAGE", "job-sidecar:latest")
@@ -21,14 +19,3 @@ def jobds_kubeconfig(folder: Path, port: int) -> Path:
     path = folder / "kubeconfig"
     path.write_text(json.dumps(config))
     return path
-
-
-async def admin(*arguments: str) -> str:
-    """Returns what kubectl prints, in the namespace of the jobs."""
-    command = [str(word) for word in kubectl("-n", NAMESPACE, *arguments)]
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    return output.decode()

@@ -10,17 +10,22 @@ from typing import Any
 
 import pytest
 
+from jobd.clock import SystemClock
 from jobd.jobs.port.model import ContainerFacts, EndCause, JobRef, WorkOrder
 from jobd.jobs.port.protocols import EnginePort
+from jobd.kubernetes.http.client import Client
+from jobd.kubernetes.http.kubeconfig import access as kubeconfig_access
 from jobd.kubernetes.mapping.settings import KubernetesSettings
 from jobd.kubernetes.orchestrator import KubernetesOrchestrator
+from jobd.kubernetes.pods.api import PodApi
 from jobd.wire.job import JobSpec
+from scripts.kubernetes.places import ADMIN, NAMESPACE
 from tests.contract.worlds import Ability, Behaviour, World, observed_until
 from tests.support.kubernetes.api_proxy import ApiProxy
-from tests.support.kubernetes.cluster import IMAGE, SIDECAR_IMAGE, admin, jobds_kubeconfig
+from tests.support.kubernetes.cluster import IMAGE, SIDECAR_IMAGE, jobds_kubeconfig
 from tests.support.progress import Progress
 
-DEADLINE_S = 120.0
+DEADLINE_S = 300.0
 
 
 class KubernetesWorld:
@@ -39,6 +44,13 @@ class KubernetesWorld:
         self.orchestrator: EnginePort = self.kubernetes
         self.made: set[JobRef] = set()
         self._proxy = proxy
+        access = kubeconfig_access({"KUBECONFIG": str(ADMIN)}, namespace=NAMESPACE)
+        self._outsider = PodApi(Client(access, SystemClock()), instance)
+
+    async def close(self) -> None:
+        await asyncio.gather(*(self.kubernetes.remove(ref) for ref in self.made))
+        await self.kubernetes.close()
+        await self._outsider.client.close()
 
     def work(
         self,
@@ -66,7 +78,8 @@ class KubernetesWorld:
         await asyncio.to_thread(self._proxy.cut)
 
     async def kill_from_outside(self, ref: JobRef) -> None:
-        await admin("delete", "pod", "-l", f"job.uid={ref.uid}", "--grace-period=1", "--wait=false")
+        for pod in await self._outsider.of_job(ref):
+            await self._outsider.delete(pod, 1)
 
     async def end_for(self, cause: EndCause, ref: JobRef) -> tuple[EnginePort, ContainerFacts]:
         if cause is EndCause.OUT_OF_MEMORY:
@@ -108,5 +121,4 @@ async def kubernetes_world(request: pytest.FixtureRequest) -> AsyncIterator[Worl
         try:
             yield world
         finally:
-            await asyncio.gather(*(world.kubernetes.remove(ref) for ref in world.made))
-            await world.kubernetes.close()
+            await world.close()
