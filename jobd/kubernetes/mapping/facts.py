@@ -82,7 +82,9 @@ def runs(pod: Pod) -> bool:
     """Returns whether a container of the Pod runs, or may be about to."""
     if pod.status.phase in ENDED_PHASES or is_gated(pod):
         return False
-    if not is_held(pod) and pod.metadata.deletion_timestamp is None:
+    worker = status_of(pod, WORKER)
+    is_over = worker is not None and worker.state.terminated is not None
+    if not is_over and not is_held(pod) and pod.metadata.deletion_timestamp is None:
         return True
     return any(
         found is not None and found.state.running is not None

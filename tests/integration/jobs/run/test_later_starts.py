@@ -42,7 +42,7 @@ async def test_the_reason_is_what_the_job_waits_for(system: Any) -> None:
 
 async def test_a_cancelled_job_withdraws_its_start(system: Any) -> None:
     record = await under_way(system)
-    await system.service.cancel("a", facts.CancelRequested(by=None, grace_s=None, delete=False))
+    await system.service.cancel("a", facts.CancelRequested(by="a user", grace_s=None, delete=False))
     record = await system.ended(record)
     assert (record.status, record.started_at) == ("cancelled", None)
     assert system.engine.starts == []

@@ -202,3 +202,19 @@ def test_any_status_has_facts_that_do_not_contradict_themselves(
     if facts.has_run(given_pod):
         assert found.state in (ContainerState.RUNNING, ContainerState.ENDED)
     assert replace(found) == facts.facts(given_pod, "worker", 1, NOW)
+
+
+@pytest.mark.parametrize(
+    ("fields", "runs"),
+    [
+        ({"gated": True, "node": "", "phase": "Pending"}, False),
+        ({"phase": "Pending"}, True),
+        ({"worker": running()}, True),
+        ({"worker": terminated(0), "phase": "Running"}, False),
+        ({"worker": terminated(0), "sidecar": running(started=True)}, True),
+        ({"worker": terminated(0), "phase": "Succeeded"}, False),
+        ({"sidecar": waiting("PodInitializing"), "phase": "Pending"}, False),
+    ],
+)
+def test_a_pod_whose_containers_run_or_may_start_runs(fields: dict[str, Any], runs: bool) -> None:
+    assert facts.runs(pod(**fields)) is runs
