@@ -15,9 +15,9 @@ BESIDE := --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile --no-load
 # Each start of a program would compile all of its code anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv engine engine-stop images demo test test-browser test-prometheus test-unit test-integration test-e2e test-systemd test-packages \
-	deb faults soak dev bench lint format types imports docs generated transcripts transcripts-check lock sbom audit pictures monitoring \
-	monitoring-stop install-hooks clean
+.PHONY: help venv engine engine-stop kubernetes kubernetes-stop images demo test test-browser test-prometheus test-unit test-integration \
+	test-e2e test-systemd test-packages test-kubernetes deb faults soak dev bench lint format types imports docs generated transcripts \
+	transcripts-check lock sbom audit pictures monitoring monitoring-stop install-hooks clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ engine: ## Find a container engine, or install and start one (root, Debian or Ub
 	@scripts/engine
 engine-stop: ## Stop the engine, if `make engine` started it
 	@scripts/engine stop
+
+kubernetes: venv ## Start a real Kubernetes of one node for tests; the first time builds it, some six minutes (root, Debian or Ubuntu)
+	@$(PY) -m scripts.kubernetes up
+kubernetes-stop: venv ## Stop that Kubernetes and remove its state; its binaries stay in ~/.cache/jobd-kubernetes
+	@$(PY) -m scripts.kubernetes down
 
 images: venv engine ## Pull or build the images that demo and tests use
 	@$(PY) -m scripts.images
@@ -45,6 +50,9 @@ test-integration: images ## Run the contract, integration and security tests: re
 	@$(PY) -m pytest tests/contract tests/integration tests/security -m "not fault" $(BESIDE) $(PYTEST_ARGS)
 test-e2e: images ## Whole programs, happy paths
 	@$(PY) -m pytest tests/e2e $(BESIDE) $(PYTEST_ARGS)
+test-kubernetes: images kubernetes ## Test jobd on a real Kubernetes of one node on this machine (root, Debian or Ubuntu)
+	@$(PY) -m scripts.kubernetes load busybox:latest $${SIDECAR_IMAGE:-job-sidecar:latest}
+	@KUBERNETES_TESTS=1 $(PY) -m pytest tests/contract tests/kubernetes -k kubernetes $(PYTEST_ARGS)
 test-browser: venv ## Test in a real browser that web pages have no access to jobd (needs Chromium)
 	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
 		{ echo "no Chromium here; on Debian: apt-get install --no-install-recommends chromium-headless-shell (100 MB)"; exit 1; }

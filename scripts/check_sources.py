@@ -12,6 +12,7 @@ PUBLISHED = re.compile(
     r"""
     RFC\ \d+ | POSIX\.1-2017 | ECMA-48 | XTerm\ Control\ Sequences | Fetch\ Metadata\ Request\ Headers\ \(W3C\) | IANA\ IPv[46]
     | \b[a-z_]\w*\([1-8]\)                                    # a manual page of Linux or systemd
+    | Kubernetes\ API\ v1,\ [A-Z] | Kubernetes\ documentation,\ "
     | Docker\ Engine\ API,\ [\w"] | Docker\ Registry\ HTTP\ API\ V2 | docker\ docs,\ "
     | Unicode\ Standard\ Annex\ \d+ | JSON\ Schema\ 2020-12 | CloudEvents\ 1\.0\.2 | Standard\ Webhooks\ 1\.0 | OpenAPI\ Specification\ 3 | package\ URL\ specification
     | W3C\ Trace\ Context\ Level\ [12] | OpenTelemetry\ Specification\ 1 | SQLite\ documentation,\ | PKWARE\ APPNOTE | GNU\ tar\ manual | AWS\ Architecture\ Blog

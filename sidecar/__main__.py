@@ -42,6 +42,14 @@ def main() -> int:
     """Runs one job's sidecar and returns the exit code."""
     interrupts = Interrupts()
     interrupts.install()
+    try:
+        return run(interrupts)
+    finally:
+        interrupts.ignore()
+
+
+def run(interrupts: Interrupts) -> int:
+    """The same with installed signal handlers, which the caller removes."""
     os.umask(0o022)
     try:
         return _main(interrupts, os.environ)
@@ -54,8 +62,6 @@ def main() -> int:
         note(f"internal error: {type(error).__name__}")
         note_locations(error)
         return EXIT_INTERNAL
-    finally:
-        interrupts.ignore()
 
 
 def _main(interrupts: Interrupts, environ: Mapping[str, str]) -> int:

@@ -34,10 +34,16 @@ class TimeIsUp(BaseException):
 
 
 class Interrupts:
-    """The signals of one run. Call `install` first, and `uninstall` where the process continues after the run."""
+    """The signals of one run. Call `install` first, and `uninstall` where the process continues after the run.
 
-    def __init__(self) -> None:
+    `in_pod`: a kubelet sends SIGTERM when the worker has ended, however it ended; the other signals tell how.
+    """
+
+    def __init__(self, *, in_pod: bool = False) -> None:
         self.worker_end: WorkerEnd | None = None
+        self.terminated = False
+        """SIGTERM has arrived."""
+        self._in_pod = in_pod
         self._moving_inputs = True
         self._raised = False
         self._held = 0
@@ -83,8 +89,22 @@ class Interrupts:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 return None
-            select.select([self._wake_read], [], [], min(left_s, 3600.0))
+            self._sleep(left_s)
         return self.worker_end
+
+    def wait_for_termination(self) -> None:
+        """Returns once SIGTERM has arrived; the inputs are over."""
+        self._moving_inputs = False
+        while not self.terminated:
+            self._sleep(3600.0)
+
+    def _sleep(self, seconds: float) -> None:
+        """Waits for a signal, an hour at most."""
+        select.select([self._wake_read], [], [], min(seconds, 3600.0))
+        try:
+            os.read(self._wake_read, 64)
+        except BlockingIOError:
+            pass
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -116,6 +136,11 @@ class Interrupts:
             signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _ALARM_AGAIN_S)
 
     def _on_worker_end(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGTERM:
+            self.terminated = True
+            if self._in_pod and not self._moving_inputs:
+                os.write(self._wake_write, b"!")
+                return
         if self.worker_end is None:
             self.worker_end = _MEANING[number]
             os.write(self._wake_write, b"!")

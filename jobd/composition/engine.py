@@ -42,10 +42,10 @@ def engine_remedies(config: Config) -> Mapping[str, Sequence[str]]:
 
 def check_engine(config: Config) -> None:
     """Raises ConfigError if the engine's own settings are invalid. Asks no engine."""
-    CHECKS[config.engine]()
+    CHECKS[config.engine](config)
 
 
-def _check_docker() -> None:
+def _check_docker(_: Config) -> None:
     from jobd.docker.http.endpoint import endpoint
 
     try:
@@ -80,7 +80,47 @@ def _docker_remedies() -> Mapping[str, Sequence[str]]:
     return DOCKERS
 
 
-ENGINES: Mapping[str, Callable[[Config, str, OnCall], Engine]] = {"docker": _docker}
-CHECKS: Mapping[str, Callable[[], None]] = {"docker": _check_docker}
+def _check_kubernetes(config: Config) -> None:
+    from jobd.kubernetes.http.kubeconfig import access
+
+    try:
+        access(os.environ, context=config.kubernetes_context, namespace=config.kubernetes_namespace)
+    except RefusedByEngine as error:
+        raise ConfigError([f"KUBECONFIG: {error.advice}"]) from None
+
+
+def _kubernetes(config: Config, instance: str, on_call: OnCall) -> Engine:
+    from jobd.kubernetes.mapping.settings import KubernetesSettings
+    from jobd.kubernetes.orchestrator import KubernetesOrchestrator
+
+    settings = KubernetesSettings(instance, config.sidecar_image, config.kubernetes_pull_secrets)
+    try:
+        return KubernetesOrchestrator(
+            settings,
+            context=config.kubernetes_context,
+            namespace=config.kubernetes_namespace,
+            on_call=on_call,
+        )
+    except RefusedByEngine as error:
+        raise ConfigError([f"KUBECONFIG: {error.advice}"]) from None
+
+
+def _kubernetes_remedies() -> Mapping[str, Sequence[str]]:
+    from jobd.kubernetes.remedies import REMEDIES as CLUSTERS
+
+    return CLUSTERS
+
+
+ENGINES: Mapping[str, Callable[[Config, str, OnCall], Engine]] = {
+    "docker": _docker,
+    "kubernetes": _kubernetes,
+}
+CHECKS: Mapping[str, Callable[[Config], None]] = {
+    "docker": _check_docker,
+    "kubernetes": _check_kubernetes,
+}
 """Reads the engine's own settings, as its builder does."""
-REMEDIES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {"docker": _docker_remedies}
+REMEDIES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {
+    "docker": _docker_remedies,
+    "kubernetes": _kubernetes_remedies,
+}

@@ -43,6 +43,7 @@ from jobd.jobs.port.interactive import ExecutedProcess, ProcessInput
 from jobd.jobs.port.model import (
     Command,
     ContainerFacts,
+    ContainerState,
     Created,
     DiskUse,
     EndCause,
@@ -54,11 +55,13 @@ from jobd.jobs.port.model import (
     Role,
     StartFate,
     StreamName,
+    Unsupported,
     Usage,
     WindowSize,
     WorkOrder,
 )
 from jobd.jobs.port.protocols import PreparationProgress
+from jobd.wire.job import JobSpec
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL, SidecarOrder
 
 
@@ -120,6 +123,10 @@ class DockerOrchestrator:
         """Returns the engine's facts. Raises EngineUnavailable: the engine accepts no new connections; see `port.protocols.Probe`."""
         return await self._sizes.probe()
 
+    def unsupported(self, spec: JobSpec) -> Unsupported | None:
+        """Returns None: the spec is made of what a Docker Engine has."""
+        return None
+
     async def usage(self, ref: JobRef) -> Usage | None:
         """Measures the running worker. Raises EngineUnavailable."""
         with self._exits.noting_outages(ref.uid):
@@ -151,7 +158,7 @@ class DockerOrchestrator:
         with self._exits.noting_outages(ref.uid):
             await self._start.sidecar(ref, order)
 
-    async def start_worker(self, ref: JobRef) -> None:
+    async def start_worker(self, ref: JobRef) -> ContainerState:
         """Starts the worker, unless the worker runs or has run.
 
         Raises: StartFailed, also if the worker is gone. EngineUnavailable: the worker may have started.
@@ -163,9 +170,10 @@ class DockerOrchestrator:
                 if found is None:
                     raise StartFailed("the worker container is gone", inspection.NOT_STARTED)
                 if not found.never_started:
-                    return
+                    return ContainerState.RUNNING
                 container_id = found.id
             await self._start.container(container_id)
+            return ContainerState.RUNNING
 
     async def observe(self, ref: JobRef) -> Observation:
         """Inspects both containers by name, so that a foreign container with that name is detected."""
@@ -214,10 +222,7 @@ class DockerOrchestrator:
             await self._freezing.thaw(ref)
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
-        """Removes by force the job's containers of all attempts, and without a `role` its volumes; absent is no error.
-
-        Raises: EngineUnavailable; RefusedByEngine: another container uses the volume.
-        """
+        """Removes by force the job's containers of all attempts; see `port.protocols.Removal`."""
         roles = labels.ROLES if role is None else (role,)
         self._fresh.pop(ref)
         await self._removal.destroy(
@@ -228,10 +233,7 @@ class DockerOrchestrator:
             self._exits.forget(ref.uid)
 
     async def remove_stopped(self, ref: JobRef) -> None:
-        """Removes the job's containers of all attempts and its volumes, and kills nothing; absent is no error.
-
-        Raises: EngineUnavailable, also if a container runs; RefusedByEngine: another container uses the volume.
-        """
+        """Removes the job's containers of all attempts, and kills nothing; see `port.protocols.Preparing`."""
         self._fresh.pop(ref)
         with self._exits.noting_outages(ref.uid):
             await self._removal.remove_stopped(ref, label_filter=lambda found: self._is_of(ref, found))

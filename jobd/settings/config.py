@@ -53,6 +53,9 @@ class Config:
     max_concurrent_jobs: int
     sandbox_pool: int | None
     engine: str
+    kubernetes_context: str
+    kubernetes_namespace: str
+    kubernetes_pull_secrets: tuple[str, ...]
     engine_error_limit_s: float
     max_queued_jobs: int
     max_timeout_s: float
@@ -141,6 +144,9 @@ def from_mapping(values: Mapping[str, str]) -> Config:
         max_concurrent_jobs=r.read("MAX_CONCURRENT_JOBS", parse.concurrency, 1),
         sandbox_pool=r.read("SANDBOX_POOL", parse.sandbox_pool, None),
         engine=r.read("JOBD_ENGINE", parse.engine, "docker"),
+        kubernetes_context=r.read("KUBERNETES_CONTEXT", parse.kubernetes_context, ""),
+        kubernetes_namespace=r.read("KUBERNETES_NAMESPACE", parse.kubernetes_namespace, ""),
+        kubernetes_pull_secrets=r.read("KUBERNETES_PULL_SECRETS", parse.kubernetes_names, ()),
         engine_error_limit_s=r.duration("ENGINE_ERROR_LIMIT"),
         max_queued_jobs=r.integer("MAX_QUEUED_JOBS", 1, 10_000_000),
         max_timeout_s=r.read("MAX_TIMEOUT", parse.timeout, 1.0),

@@ -16,10 +16,11 @@ from jobd.wire.host_alias import HOST_ALIAS
 from jobd.wire.validation.limits import MAX_CPU, MAX_GPUS, MAX_MEMORY_MB, MAX_TIMEOUT_S, MIN_MEMORY_MB
 from jobd.wire.validation.names import url_problem
 
-ENGINES = ("docker",)
+ENGINES = ("docker", "kubernetes")
 """The engines that jobd knows; `composition/engine.py` builds them."""
 _HOST = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?\Z")
 _GPU = re.compile(r"^[A-Za-z0-9][A-Za-z0-9:._/=-]{0,127}\Z")
+_KUBERNETES_NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")
 _LONGEST_SOCKET = 107
 MAX_SANDBOXES = 256
 _MEMORY = re.compile(r"^(\d{1,12}(?:\.\d{1,6})?)\s*([mgt])(?:i?b)?\Z", re.IGNORECASE | re.ASCII)
@@ -86,6 +87,31 @@ def engine(text: str) -> str:
     if text.lower() not in ENGINES:
         raise ValueError(f"must be one of: {', '.join(ENGINES)}; not {text[:40]!r}")
     return text.lower()
+
+
+def kubernetes_namespace(text: str) -> str:
+    """Returns the name of a namespace; empty: the kubeconfig's."""
+    if text and (not _KUBERNETES_NAME.match(text) or "." in text or len(text) > 63):
+        raise ValueError(
+            f"{text[:80]!r} must be the name of a namespace: lower-case letters, digits, hyphens"
+        )
+    return text
+
+
+def kubernetes_context(text: str) -> str:
+    """Returns the name of a kubeconfig's context; empty: the current one."""
+    if text and (not text.strip() or not text.isprintable()):
+        raise ValueError("must be the name of a context in the kubeconfig")
+    return text
+
+
+def kubernetes_names(text: str) -> tuple[str, ...]:
+    """Returns the comma-separated names of Kubernetes objects, each once."""
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in names:
+        if not _KUBERNETES_NAME.match(name):
+            raise ValueError(f"{name[:80]!r} must be the name of an object of the namespace")
+    return names
 
 
 def flag(text: str) -> bool:

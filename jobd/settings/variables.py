@@ -107,7 +107,22 @@ VARIABLES: tuple[Variable, ...] = (
         "auto",
         "most network sandboxes (small containers that let jobs start faster) at once; auto: as many as jobs run at once, at most 32; off: none",
     ),
-    Variable("JOBD_ENGINE", "docker", "container engine that runs the jobs: docker"),
+    Variable(
+        "JOBD_ENGINE", "docker", "what runs the jobs: docker, a container engine; or kubernetes, a cluster"
+    ),
+    Variable(
+        "KUBERNETES_CONTEXT", "", "context of the kubeconfig that names the cluster; empty: its current one"
+    ),
+    Variable(
+        "KUBERNETES_NAMESPACE",
+        "",
+        "namespace of the jobs' Pods; empty: the context's, or that of jobd's own Pod",
+    ),
+    Variable(
+        "KUBERNETES_PULL_SECRETS",
+        "",
+        "comma list of Secrets of that namespace with credentials of registries",
+    ),
     Variable(
         "ENGINE_ERROR_LIMIT",
         "15m",

@@ -21,10 +21,12 @@ from jobd.jobs.port.errors import EngineUnavailable
 from jobd.jobs.port.model import LOG_START, ContainerFacts, EndCause, JobRef, Observation, WorkOrder
 from jobd.jobs.port.protocols import EnginePort
 from jobd.wire.job import JobSpec
-from tests.contract.worlds import OPTIONAL, Behaviour, FakeWorld, World, observed_until
+from tests.contract.worlds import OPTIONAL, Ability, Behaviour, FakeWorld, World, observed_until
 from tests.support.engine.engine_proxy import EngineProxy
 from tests.support.engine.memory_kills import TRIES, told_of_memory_kill
 from tests.support.engine.second_engine import SecondEngine
+from tests.support.kubernetes.cluster import WANTED as KUBERNETES
+from tests.support.kubernetes.contract_world import kubernetes_world
 from tests.support.progress import Progress
 
 DEADLINE_S = 60.0
@@ -37,6 +39,7 @@ class DockerWorld:
     deadline_s = DEADLINE_S
     without = OPTIONAL
     keeps_files = True
+    lacks: frozenset[Ability] = frozenset()
 
     def __init__(
         self,
@@ -234,7 +237,9 @@ async def fake_world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 WORLDS: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[World]]] = {
     "docker": docker_world,
     "fake": fake_world,
+    **({"kubernetes": kubernetes_world} if KUBERNETES else {}),
 }
+"""The cluster of `make test-kubernetes` takes part where that target runs the suite."""
 
 
 @pytest.fixture(params=sorted(WORLDS))

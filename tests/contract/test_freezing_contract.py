@@ -4,6 +4,7 @@ from typing import Any
 
 from jobd.jobs.port.model import ContainerState, JobRef, Observation
 from tests.contract.steps import Until, ended
+from tests.contract.worlds import Ability, needs
 from tests.support.progress import Progress
 
 
@@ -14,6 +15,7 @@ def frozen(seen: Observation) -> bool:
 async def test_a_worker_is_frozen_and_thawed_and_each_call_may_be_repeated(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
+    needs(world, Ability.FREEZING)
     port = world.orchestrator
     await port.freeze_worker(ref)  # a missing worker is no error
     await port.thaw_worker(ref)
@@ -40,6 +42,7 @@ async def test_a_worker_is_frozen_and_thawed_and_each_call_may_be_repeated(
 async def test_a_frozen_worker_is_killed_and_removed_by_force(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
+    needs(world, Ability.FREEZING)
     port = world.orchestrator
     for kills in (True, False):
         await port.prepare(world.work(ref, behave(stays=True)), Progress())

@@ -14,6 +14,7 @@ from jobd.wire.artifact import Artifact, JobFiles, Read
 from jobd.wire.report import ArtifactDone, Done, InputsFailed, Ready, Report, SidecarOrder, decode_report
 from tests.contract.steps import Until, ended
 from tests.contract.test_preparation_contract import member_of
+from tests.contract.worlds import Ability, needs
 from tests.support.progress import Progress
 
 USER = (1234, 5678)
@@ -22,6 +23,7 @@ USER = (1234, 5678)
 @pytest.fixture
 async def earlier(world: Any, behave: Any, until: Until) -> JobRef:
     """A job that has ended and left a file."""
+    needs(world, Ability.WORKSPACES)
     ref = JobRef(uid=uuid.uuid4().hex, id=f"test-{uuid.uuid4().hex[:12]}")
     await world.orchestrator.prepare(world.work(ref, behave(writes={"result": "made before"})), Progress())
     await world.orchestrator.start_worker(ref)

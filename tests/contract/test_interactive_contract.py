@@ -9,11 +9,19 @@ import pytest
 from jobd.jobs.port.errors import ContainerGone, RefusedByEngine
 from jobd.jobs.port.model import Command, JobRef, WindowSize
 from tests.contract.steps import Until, ended, read
+from tests.contract.worlds import Ability, needs, observed_until
 from tests.support.progress import Progress
 
 
 async def prepared(world: Any, ref: JobRef, behaviour: Any, **fields: Any) -> None:
     await world.orchestrator.prepare(world.work(ref, behaviour, **fields), Progress())
+
+
+async def started(world: Any, ref: JobRef) -> None:
+    await world.orchestrator.start_worker(ref)
+    await observed_until(
+        world, ref, lambda seen: seen.worker is not None and seen.worker.started_at is not None
+    )
 
 
 async def heard(pieces: AsyncIterator[tuple[str, bytes]]) -> dict[str, bytes]:
@@ -41,6 +49,7 @@ async def written_for_ever(stream: Any) -> None:
 async def test_input_from_before_the_start_arrives_whole_and_its_end_ends_the_worker(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
+    needs(world, Ability.INPUT)
     port = world.orchestrator
     await prepared(world, ref, behave(copies=True, exit_code=3), stdin=True)
     async with asyncio.timeout(world.deadline_s), port.output(ref) as pieces, port.input(ref) as stream:
@@ -58,6 +67,7 @@ async def test_input_from_before_the_start_arrives_whole_and_its_end_ends_the_wo
 async def test_a_worker_without_a_terminal_reads_the_end_when_the_connection_ends(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
+    needs(world, Ability.INPUT)
     port = world.orchestrator
     await prepared(world, ref, behave(copies=True), stdin=True)
     async with asyncio.timeout(world.deadline_s):
@@ -73,6 +83,7 @@ async def test_a_worker_without_a_terminal_reads_the_end_when_the_connection_end
 async def test_an_ended_worker_reads_no_more_input(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
+    needs(world, Ability.INPUT)
     port = world.orchestrator
     await prepared(world, ref, behave(), stdin=True)
     async with asyncio.timeout(world.deadline_s), port.input(ref) as stream:
@@ -83,6 +94,7 @@ async def test_an_ended_worker_reads_no_more_input(
 
 
 async def test_a_terminal_outlives_its_connections(world: Any, ref: JobRef, behave: Any) -> None:
+    needs(world, Ability.INPUT)
     port = world.orchestrator
     await prepared(world, ref, behave(lines=("ready",), copies=True), stdin=True, tty=True)
     async with asyncio.timeout(world.deadline_s), port.output(ref) as pieces:
@@ -101,6 +113,7 @@ async def test_a_terminal_outlives_its_connections(world: Any, ref: JobRef, beha
 async def test_a_terminal_has_one_stream_and_its_log_has_whole_lines(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
+    needs(world, Ability.INPUT)
     port = world.orchestrator
     await prepared(world, ref, behave(lines=("one", "two"), errors=("three",), rest="four"), tty=True)
     async with asyncio.timeout(world.deadline_s), port.output(ref) as pieces:
@@ -115,6 +128,7 @@ async def test_a_terminal_has_one_stream_and_its_log_has_whole_lines(
 
 
 async def test_a_terminal_has_the_size_that_it_gets(world: Any, ref: JobRef, behave: Any) -> None:
+    needs(world, Ability.INPUT)
     port = world.orchestrator
     assert not await port.resize(ref, WindowSize(columns=90, rows=30))
     await prepared(world, ref, behave(lines=("ready",), shows_size=True), tty=True)
@@ -128,6 +142,7 @@ async def test_a_terminal_has_the_size_that_it_gets(world: Any, ref: JobRef, beh
 
 
 async def test_a_missing_worker_has_no_input(world: Any, ref: JobRef) -> None:
+    needs(world, Ability.INPUT)
     with pytest.raises(ContainerGone):
         async with world.orchestrator.input(ref):
             pass
@@ -138,7 +153,7 @@ async def test_a_command_beside_the_worker_has_its_own_streams_and_code(
 ) -> None:
     port = world.orchestrator
     await prepared(world, ref, behave(stays=True))
-    await port.start_worker(ref)
+    await started(world, ref)
     arguments = world.command(behave(lines=("out",), errors=("err",), exit_code=9))
     async with asyncio.timeout(world.deadline_s), port.execute(ref, Command(arguments)) as process:
         assert await heard(process.output()) == {"stdout": b"out\n", "stderr": b"err\n"}
@@ -152,7 +167,7 @@ async def test_a_command_that_does_not_exist_has_the_code_of_one_that_cannot_run
 ) -> None:
     port = world.orchestrator
     await prepared(world, ref, behave(stays=True))
-    await port.start_worker(ref)
+    await started(world, ref)
     arguments = world.command(behave(missing=True))
     async with asyncio.timeout(world.deadline_s), port.execute(ref, Command(arguments)) as process:
         assert any((await heard(process.output())).values()), "the reason"
@@ -162,7 +177,7 @@ async def test_a_command_that_does_not_exist_has_the_code_of_one_that_cannot_run
 async def test_a_command_reads_its_input_to_its_end(world: Any, ref: JobRef, behave: Any) -> None:
     port = world.orchestrator
     await prepared(world, ref, behave(stays=True))
-    await port.start_worker(ref)
+    await started(world, ref)
     command = Command(world.command(behave(copies=True)), stdin=True)
     async with asyncio.timeout(world.deadline_s), port.execute(ref, command) as process:
         await process.write(b"one\n")
@@ -175,7 +190,7 @@ async def test_a_command_reads_its_input_to_its_end(world: Any, ref: JobRef, beh
 async def test_a_command_with_a_terminal_has_one_stream(world: Any, ref: JobRef, behave: Any) -> None:
     port = world.orchestrator
     await prepared(world, ref, behave(stays=True))
-    await port.start_worker(ref)
+    await started(world, ref)
     arguments = world.command(behave(lines=("out",), errors=("err",)))
     command = Command(arguments, tty=True, size=WindowSize(columns=80, rows=24))
     async with asyncio.timeout(world.deadline_s), port.execute(ref, command) as process:
@@ -197,10 +212,11 @@ async def test_no_command_runs_beside_a_worker_that_does_not_run(
     await refused(ContainerGone)
     await prepared(world, ref, behave(stays=True))
     await refused(ContainerGone)
-    await port.start_worker(ref)
-    await port.freeze_worker(ref)
-    await refused(RefusedByEngine)
-    await port.thaw_worker(ref)
+    await started(world, ref)
+    if Ability.FREEZING not in world.lacks:
+        await port.freeze_worker(ref)
+        await refused(RefusedByEngine)
+        await port.thaw_worker(ref)
     await port.signal(ref, "worker", "SIGKILL")
     await until(ref, ended)
     await refused(ContainerGone)

@@ -18,6 +18,7 @@ from jobd.jobs.port.model import (
     Observation,
 )
 from tests.contract.steps import Until, ended, file_of, read, run
+from tests.contract.worlds import Ability, needs
 from tests.support.progress import Progress
 
 AGAIN_S = 3.0
@@ -31,6 +32,10 @@ async def test_the_engine_says_who_it_is(world: Any) -> None:
     assert facts.name
     assert facts.version
     assert facts.platform
+
+
+async def test_the_engine_has_what_an_ordinary_job_asks_for(world: Any, ref: JobRef, behave: Any) -> None:
+    assert world.orchestrator.unsupported(world.work(ref, behave()).spec) is None
 
 
 async def test_the_disk_use_of_jobs_is_measured(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
@@ -130,19 +135,24 @@ async def test_a_job_that_reuses_an_id_is_not_the_earlier_job(
     await run(world, ref, behave(), until)
     other = JobRef("another-uid", ref.id, 1)
     await world.orchestrator.prepare(world.work(other, behave()), Progress())
-    assert await world.orchestrator.observe(ref) == Observation(None, None)
+    made = await world.orchestrator.prepare(world.work(other, behave()), Progress())
+    earlier = (await world.orchestrator.observe(ref)).worker
+    assert earlier is None or earlier.id != made.worker_id
     await world.orchestrator.remove(ref)
     assert (await world.orchestrator.observe(other)).worker is not None
 
 
 async def test_a_command_that_does_not_exist_is_not_started_without_an_init(
-    world: Any, ref: JobRef, behave: Any
+    world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
     await world.orchestrator.prepare(world.work(ref, behave(missing=True), init=False), Progress())
-    with pytest.raises(StartFailed) as caught:
-        await world.orchestrator.start_worker(ref)
-    assert caught.value.exit_code == 127
-    worker = (await world.orchestrator.observe(ref)).worker
+    if Ability.IMAGES_FIRST in world.lacks:
+        assert await world.orchestrator.start_worker(ref) is ContainerState.STARTING
+    else:
+        with pytest.raises(StartFailed) as caught:
+            await world.orchestrator.start_worker(ref)
+        assert caught.value.exit_code == 127
+    worker = (await until(ref, lambda seen: seen.worker is not None and bool(seen.worker.error))).worker
     assert worker is not None
     assert (worker.state, worker.exit_code, worker.started_at, worker.ended) == (
         ContainerState.CREATED,
@@ -208,6 +218,7 @@ async def test_a_local_image_is_found_without_a_pull(world: Any, ref: JobRef, be
 
 
 async def test_an_image_that_may_not_be_pulled_is_named(world: Any, ref: JobRef, behave: Any) -> None:
+    needs(world, Ability.IMAGES_FIRST)
     progress = Progress()
     with pytest.raises(ImageUnavailable, match="no-such-image"):
         await world.orchestrator.prepare(
@@ -217,8 +228,23 @@ async def test_an_image_that_may_not_be_pulled_is_named(world: Any, ref: JobRef,
     assert await world.orchestrator.observe(ref) == Observation(None, None)
 
 
+async def test_an_image_that_may_not_be_pulled_is_named_at_the_start(
+    world: Any, ref: JobRef, behave: Any, until: Until
+) -> None:
+    if Ability.IMAGES_FIRST not in world.lacks:
+        return
+    order = world.work(ref, behave(), image="no-such-image:1", pull="never")
+    await world.orchestrator.prepare(order, Progress())
+    assert await world.orchestrator.start_worker(ref) is ContainerState.STARTING
+    seen = await until(ref, lambda now: now.worker is not None and now.worker.image_unavailable)
+    assert seen.worker is not None
+    assert "no-such-image" in seen.worker.error
+    assert seen.worker.started_at is None
+
+
 async def test_a_running_worker_is_measured(world: Any, ref: JobRef, behave: Any, until: Until) -> None:
     assert await world.orchestrator.usage(ref) is None
+    needs(world, Ability.MEASURING)
     await world.orchestrator.prepare(world.work(ref, behave(stays=True)), Progress())
     await world.orchestrator.start_worker(ref)
     async with asyncio.timeout(world.deadline_s):

@@ -13,6 +13,7 @@ from jobd.jobs.port.errors import FilesNotKept, ImageUnavailable
 from jobd.jobs.port.model import LOG_START, ContainerState, ImageFacts, JobRef, Observation
 from jobd.wire.artifact import Write
 from jobd.wire.report import Ready, SidecarOrder, decode_report
+from tests.contract.worlds import Ability, needs
 from tests.support.progress import Progress
 
 USER = (1234, 5678)
@@ -75,6 +76,7 @@ async def test_an_image_that_was_reported_is_not_pulled_again(world: Any, ref: J
 async def test_an_image_that_is_gone_after_its_report_is_unavailable(
     world: Any, ref: JobRef, behave: Any
 ) -> None:
+    needs(world, Ability.IMAGES_FIRST)
     order = world.work(ref, behave(), image_ready=True, image="no-such-image:1")
     with pytest.raises(ImageUnavailable):
         await world.orchestrator.prepare(order, Progress())

@@ -15,6 +15,7 @@ from jobd.jobs.port.model import (
     StartFate,
 )
 from tests.contract.steps import Until, ended, run
+from tests.contract.worlds import Ability, needs
 from tests.support.progress import Progress
 
 
@@ -28,6 +29,7 @@ async def test_nothing_is_left_after_removal(world: Any, ref: JobRef, behave: An
 
 
 async def test_the_volume_alone_still_names_the_job(world: Any, ref: JobRef, behave: Any) -> None:
+    needs(world, Ability.SINGLE_CONTAINERS)
     await world.orchestrator.prepare(world.work(ref, behave()), Progress())
     await world.orchestrator.remove(ref, "worker")
     assert (await world.orchestrator.observe(ref)).worker is None
@@ -45,13 +47,17 @@ async def test_what_has_not_run_is_removed_and_its_late_start_finds_nothing(
         await world.orchestrator.start_worker(ref)
 
 
+def has_run(seen: Observation) -> bool:
+    return seen.worker is not None and seen.worker.started_at is not None
+
+
 @pytest.mark.parametrize("stays", [True, False])
 async def test_what_has_run_is_not_removed_as_not_started(
     world: Any, ref: JobRef, behave: Any, until: Until, stays: bool
 ) -> None:
     made = await world.orchestrator.prepare(world.work(ref, behave(stays=stays, exit_code=7)), Progress())
     await world.orchestrator.start_worker(ref)
-    seen = await until(ref, lambda now: now.worker is not None and (stays or now.worker.ended))
+    seen = await until(ref, lambda now: has_run(now) and (stays or ended(now)))
     assert await world.orchestrator.remove_unstarted(ref, "worker", made.worker_id) == StartFate("began")
     assert await world.orchestrator.observe(ref) == seen
 
@@ -72,6 +78,7 @@ async def test_a_removal_that_kills_nothing_waits_for_what_runs(
 ) -> None:
     await world.orchestrator.prepare(world.work(ref, behave(stays=True)), Progress())
     await world.orchestrator.start_worker(ref)
+    await until(ref, has_run)
     with pytest.raises(EngineUnavailable):
         await world.orchestrator.remove_stopped(ref)
     seen = await world.orchestrator.observe(ref)

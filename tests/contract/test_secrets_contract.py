@@ -9,6 +9,7 @@ import pytest
 
 from jobd.jobs.port.model import LOG_START, ContainerState, JobRef, Observation, RawLine, Role
 from jobd.wire.report import Ready, SidecarOrder, decode_report
+from tests.contract.worlds import Ability, needs
 from tests.support.progress import Progress
 from tests.support.repeated import repeated
 
@@ -78,6 +79,7 @@ async def test_the_sidecar_runs_until_notified_of_the_workers_end(
 async def test_without_the_sidecar_there_are_no_secrets(
     world: Any, ref: JobRef, behave: Any, until: Until, values: dict[str, str]
 ) -> None:
+    needs(world, Ability.SINGLE_CONTAINERS)
     await given(world, ref, behave(shows=("token",)), values)
     await world.orchestrator.signal(ref, "sidecar", "SIGKILL")
     await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.ended)

@@ -9,6 +9,7 @@ from jobd.jobs.port.model import (
 from jobd.wire.artifact import Artifact, Read, Write
 from jobd.wire.report import ArtifactDone, Ready, SidecarOrder
 from tests.contract.steps import Until, ended, reported, reports
+from tests.contract.worlds import Ability, needs
 from tests.support.progress import Progress
 
 
@@ -34,6 +35,7 @@ async def test_a_sidecar_starts_once(world: Any, ref: JobRef, behave: Any, until
 async def test_a_worker_that_is_made_anew_finds_its_sidecar_and_what_it_left(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
+    needs(world, Ability.SINGLE_CONTAINERS)
     made = await world.orchestrator.prepare(world.work(ref, behave(), sidecar=True), Progress())
     write = Write(id="w", source="hi", out="w.txt")
     await world.orchestrator.start_inputs(

@@ -6,8 +6,11 @@ A further implementation adds a world, here or beside `conftest.py`, and an entr
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
+
+import pytest
 
 from jobd.jobs.port.model import ContainerFacts, EndCause, JobRef, Observation, WorkOrder
 from jobd.jobs.port.protocols import EnginePort
@@ -18,6 +21,26 @@ from tests.support.progress import Progress
 
 OPTIONAL = frozenset({EndCause.DEADLINE, EndCause.EVICTED, EndCause.NODE_LOST})
 """The causes that an engine may lack: on one machine no container is evicted."""
+
+
+class Ability(Enum):
+    """What an engine may lack. docs/kubernetes.md has the same list for Kubernetes."""
+
+    STREAMS = "tells stdout from stderr in a log"
+    OUTPUT = "gives output before its line ends"
+    INPUT = "connects clients to a worker's input and terminal"
+    FREEZING = "freezes a worker"
+    MEASURING = "measures a worker"
+    WORKSPACES = "keeps a workspace for later jobs"
+    SINGLE_CONTAINERS = "removes or kills one of a job's containers alone"
+    IMAGES_FIRST = "pulls a worker's image before its start"
+
+
+def needs(world: "World", *abilities: Ability) -> None:
+    """Skips the rest of a check for an engine that lacks one of these."""
+    for ability in abilities:
+        if ability in world.lacks:
+            pytest.skip(f"the engine lacks: {ability.value}")
 
 
 @dataclass(frozen=True)
@@ -42,7 +65,7 @@ class Behaviour:
 
 class World(Protocol):
     """One implementation under test. `deadline_s`: the limit of each wait. `without`: the causes that the engine lacks.
-    `keeps_files`: False if the engine keeps no files after a worker's end.
+    `keeps_files`: False if the engine keeps no files after a worker's end. `lacks`: what else the engine does not have.
     """
 
     orchestrator: EnginePort
@@ -50,6 +73,7 @@ class World(Protocol):
     deadline_s: float
     without: frozenset[EndCause]
     keeps_files: bool
+    lacks: frozenset[Ability]
 
     def work(
         self,
@@ -87,6 +111,7 @@ class FakeWorld:
 
     image = "fake:latest"
     without: frozenset[EndCause] = frozenset()
+    lacks: frozenset[Ability] = frozenset()
 
     def __init__(self, deadline_s: float = 60, *, keeps_files: bool = True) -> None:
         self.fake = FakeOrchestrator()

@@ -35,6 +35,10 @@ class ContainerState(Enum):
 
     CREATED = "created"
     """The container exists and has not run; its start may have failed."""
+    STARTING = "starting"
+    """The engine has taken the request to start the container and carries it out later: it places the container on a machine, or pulls its
+    image. The container has not run.
+    """
     RUNNING = "running"
     """The container's process runs, or is frozen."""
     ENDED = "ended"
@@ -73,6 +77,8 @@ class ContainerFacts:
     `exit_code` and `cause` only after an end; `exit_code` also after a failed start, which leaves the state `created` with the reason
     in `error`. After an end, `error` says what else the job's owner should know of the end. `cause` follows from the container's own facts; `end_cause` asks the engine further.
     `start_may_pass`: the start failed because of the machine's or the engine's state, and another start may succeed.
+    `image_unavailable`: the container cannot run, since its image does not exist or may not be pulled; `error` has the reason.
+    `pending`: why a start that is under way takes its time, for people.
     `frozen`: the processes of a running container stand still (`Freezing`), whoever asked for that.
     `started_at` is None for a container that never ran.
     """
@@ -86,6 +92,8 @@ class ContainerFacts:
     cause: EndCause | None = None
     error: str = ""
     start_may_pass: bool = False
+    image_unavailable: bool = False
+    pending: str = ""
     frozen: bool = False
 
     @property
@@ -120,6 +128,14 @@ class ImageFacts:
 
     id: str
     digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """What a job asks for and an engine does not have: the spec's field, and a sentence with the reason."""
+
+    field: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from jobd.jobs.port.hints import Hint
 from jobd.jobs.port.interactive import InteractiveEngine
 from jobd.jobs.port.model import (
     ContainerFacts,
+    ContainerState,
     Created,
     DiskUse,
     EndCause,
@@ -26,9 +27,11 @@ from jobd.jobs.port.model import (
     Role,
     StartFate,
     StreamName,
+    Unsupported,
     Usage,
     WorkOrder,
 )
+from jobd.wire.job import JobSpec
 from jobd.wire.report import SidecarOrder
 
 
@@ -84,9 +87,12 @@ class Preparing(Protocol):
 class Workers(Protocol):
     """A worker's start, at most once an attempt, and what its end means for the sidecar."""
 
-    async def start_worker(self, ref: JobRef) -> None:
+    async def start_worker(self, ref: JobRef) -> ContainerState:
         """Starts the worker, at most once per attempt; the engine never repeats a start by itself. EngineUnavailable: the answer is
         lost, and the worker may have started.
+
+        Returns RUNNING if the worker runs, or has run. STARTING: the engine has taken the request and carries it out later, as `observe`
+        shows; a start that then fails has its reason there.
 
         Raises: StartFailed.
         """
@@ -233,6 +239,14 @@ class Files(Protocol):
         ...
 
 
+class SpecCheck(Protocol):
+    """What this engine can do for a job. Makes no request."""
+
+    def unsupported(self, spec: JobSpec) -> Unsupported | None:
+        """Returns the first thing that the job asks for and the engine does not have."""
+        ...
+
+
 class Probe(Protocol):
     """Asking the engine for its size and versions."""
 
@@ -273,7 +287,7 @@ class JobEngine(PreparationEngine, ExecutionEngine, Files, Protocol):
     """The calls for one job, which a supervisor passes on to its parts."""
 
 
-class Monitored(Probe, HintStream, Protocol):
+class Monitored(Probe, HintStream, SpecCheck, Protocol):
     """The calls of the engine monitor."""
 
 

@@ -68,7 +68,12 @@ class EngineMonitor:
                 self._supervisors.hint(hint)
 
     def check_fits(self, spec: JobSpec) -> None:
-        """Raises InvalidRequest if this host can never run the job. Accepts every job while the engine has never answered."""
+        """Raises InvalidRequest if this engine or its host can never run the job. Without an answer of the engine so far, the host's size is
+        unknown.
+        """
+        lacking = self._engine.unsupported(spec)
+        if lacking is not None:
+            raise InvalidRequest(lacking.reason, field=lacking.field)
         if self.facts is None:
             return
         if spec.cpu_cores > self.facts.cpus and spec.cpu:

@@ -106,22 +106,23 @@ class Execution:
         self._observed_state.forget()
         hint_count_before = self._observed_state.hint_count
         try:
-            await self._engine.start_worker(job_state.ref)
+            state = await self._engine.start_worker(job_state.ref)
         except EngineUnavailable:
             raise
         except EngineError as error:
             code = error.exit_code if isinstance(error, StartFailed) else None
             await job_state.apply(facts.WorkerStartFailed(code, error.advice))
         else:
+            if state is ContainerState.STARTING:
+                return None
             record, now = job_state.record, self._deps.clock.now()
             asked_at = record.worker.asked_at if record.worker is not None else now
             began = self._observed_state.start_event(record)
             started_at = began.started_at if began else None
             if started_at is None or not asked_at <= started_at <= now:
                 started_at = now  # the engine gave no time, or a time by another clock; the start was just before the answer
-            worker = ContainerFacts(
-                record.worker_id or "", ContainerState.RUNNING, record.attempt.number, started_at
-            )
+            number = record.attempt.number
+            worker = ContainerFacts(record.worker_id or "", ContainerState.RUNNING, number, started_at)
             await job_state.apply(facts.Observed(Observation(worker, None)))
             self._logs.start()
             self._observed_state.started(worker, hint_count_before)

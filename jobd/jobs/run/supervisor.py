@@ -37,10 +37,10 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Drives one job. `progress`: how far its preparation is, or why an action is tried again."""
+    """Drives one job."""
 
     def __init__(self, record: Record, deps: Dependencies) -> None:
-        self.progress: Progress | None = None
+        self._progress: Progress | None = None
         self._deps = deps
         self._wake = Wakeup()
         self._worth_a_try = Wakeup()
@@ -61,6 +61,11 @@ class Supervisor:
     @property
     def _execution(self) -> Execution:
         return self._made().execution
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the preparation is, why the worker's start takes its time, or why an action is tried again."""
+        return self._progress or self._observed_state.pending or None
 
     @property
     def record(self) -> Record:
@@ -133,7 +138,7 @@ class Supervisor:
                     if self.record.phase not in ("queued", "done"):
                         await self._job_state.hold_spec()
                     await self._carry_out(action)
-                    pause_s, self.progress = FIRST_PAUSE_S, None
+                    pause_s, self._progress = FIRST_PAUSE_S, None
                     if self._errors.action == type(action).__name__:
                         self._erred_at = None
                         await self.apply(facts.EngineAnswered(type(action).__name__))
@@ -143,7 +148,7 @@ class Supervisor:
                     fields = {"job_id": self.record.id, "action": type(action).__name__, "error": str(error)}
                     log.warning("an action failed; jobd tries again", extra=fields)
                     self._observed_state.forget()
-                    self.progress = f"another try: {short(str(error))}"
+                    self._progress = f"another try: {short(str(error))}"
                     if await self._counted(action, error):
                         # Other actions may succeed between two tries of this action; they do not shorten its pause.
                         pause_s = max(pause_s, min(self._errors.seconds, LONGEST_PAUSE_S))
@@ -206,7 +211,7 @@ class Supervisor:
         self._erred_at = now
         left_s = limit_s - self._errors.seconds
         if self._errors.action and left_s > 0:
-            self.progress = (
+            self._progress = (
                 f"another try: {error}; the job fails after {format_duration(round(left_s))} more of that"
             )
         return True
@@ -284,4 +289,4 @@ class Supervisor:
         self._wake.set()
 
     def _say(self, progress: Progress | None) -> None:
-        self.progress = progress
+        self._progress = progress

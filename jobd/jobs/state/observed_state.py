@@ -18,6 +18,8 @@ class ObservedState:
 
     def __init__(self) -> None:
         self.observation: Observation | None = None
+        self.pending = ""
+        """Why the worker's start takes its time, as last observed."""
         self.hint_count = 0
         self._began: ContainerFacts | None = None
         self._died: ContainerFacts | None = None
@@ -38,6 +40,7 @@ class ObservedState:
 
     def keep(self, observation: Observation, hint_count_before: int) -> None:
         """Keeps an observation, unless a hint came since `hint_count_before`."""
+        self.pending = observation.worker.pending if observation.worker else ""
         if self.hint_count == hint_count_before:
             self.observation = observation
             self._disturbed = False

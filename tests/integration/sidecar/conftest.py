@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -178,22 +178,22 @@ def start() -> Iterator[Start]:
     """Starts the program with an order on stdin, or with variables."""
     started: list[Program] = []
 
-    def begin(order: bytes = b"", **variables: str) -> Program:
+    def begin(order: bytes = b"", program: Sequence[str] = ("-m", "sidecar"), **variables: str) -> Program:
         clean = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "sidecar"],
+            [sys.executable, "-W", "error", *program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=clean | variables,
             cwd=Path(__file__).parents[3],
         )
-        program = Program(process)
-        started.append(program)
+        made = Program(process)
+        started.append(made)
         assert process.stdin is not None
         process.stdin.write(order)
         process.stdin.close()
-        return program
+        return made
 
     yield begin
     for program in started:

@@ -9,12 +9,16 @@ from jobd.jobs.port.errors import (
     EngineUnavailable,
     StartFailed,
 )
+from jobd.jobs.port.hints import Changed
 from jobd.jobs.port.model import (
+    ContainerState,
     EndCause,
     EngineFacts,
     JobRef,
     Role,
+    Unsupported,
 )
+from jobd.wire.job import JobSpec
 from tests.support.fakes.containers import Container, Job
 from tests.support.fakes.hints import Hints
 from tests.support.fakes.sidecar import SidecarScript
@@ -37,7 +41,7 @@ class Controls:
     those of `prepare` by its parts, "pull" and "create". `before_pull_ends` is awaited within each pull; `pulls` counts them.
     `lose_start`: the answer to `start_worker` is lost, `before` or `after` the start took effect; `late`: the start takes effect at
     `let_starts_arrive`. `before_removal` is called before the removal of a container that has not run. `unreadable_logs`: the roles
-    whose logs the engine does not return. `commands`: the scripts of commands beside workers, by their first argument. `keeps_files`: False if files are gone with the worker's end. `starts` lists the started workers, in order.
+    whose logs the engine does not return. `commands`: the scripts of commands beside workers, by their first argument. `keeps_files`: False if files are gone with the worker's end. `lacks`: fields that the engine does not have. `starts_later`: why the engine carries out no start before `carry_out_start`. `starts` lists the started workers, in order.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
@@ -59,11 +63,20 @@ class Controls:
         self.facts = EngineFacts(
             name="fake", version="0", api_version="0", cpus=4, memory_bytes=8 << 30, platform="linux/amd64"
         )
+        self.lacks: list[Unsupported] = []
+        self.starts_later = ""
         self.starts: list[JobRef] = []
         self._away = False
         self._late: list[tuple[JobRef, str]] = []
         self._hints = Hints()
         self._world = World(clock or SystemClock(), self._hints)
+
+    def unsupported(self, spec: JobSpec) -> Unsupported | None:
+        """Returns the first field that the spec sets and a test has put into `lacks`."""
+        default = JobSpec(id=spec.id, image=spec.image)
+        return next(
+            (one for one in self.lacks if getattr(spec, one.field) != getattr(default, one.field)), None
+        )
 
     @property
     def away(self) -> bool:
@@ -138,6 +151,19 @@ class Controls:
             if job is not None and box is not None and box.facts.id == container_id:
                 self._start(job, box)
 
+    def carry_out_start(self, job_id: str) -> None:
+        """Starts a worker whose start is under way."""
+        job = self._world.jobs[job_id]
+        assert job.worker is not None
+        self._start(job, job.worker)
+
+    def refuse_image(self, job_id: str, error: str) -> None:
+        """Ends a start that is under way: the worker's image is not available."""
+        job = self._world.jobs[job_id]
+        assert job.worker is not None
+        job.worker.facts = replace(job.worker.facts, image_unavailable=True, error=error)
+        self._hints.send(Changed(job.ref.uid, "worker"))
+
     def forget_events(self) -> None:
         """Forgets the events of removed containers, as an engine's bounded buffer does."""
         self._world.forget_events()
@@ -151,6 +177,10 @@ class Controls:
             raise EngineUnavailable("the engine is away")
         if call in self.errors:
             raise EngineUnavailable(self.errors[call], answered=True)
+
+    def _begin_start(self, box: Container) -> ContainerState:
+        box.facts = replace(box.facts, state=ContainerState.STARTING, pending=self.starts_later)
+        return box.facts.state
 
     def _start(self, job: Job, box: Container) -> None:
         if box.facts.started_at is not None:

@@ -22,6 +22,7 @@ from jobd.jobs.port.hints import Hint
 from jobd.jobs.port.model import (
     Command,
     ContainerFacts,
+    ContainerState,
     DiskUse,
     EndCause,
     EngineFacts,
@@ -85,14 +86,16 @@ class FakeOrchestrator(FakePreparation):
         if job.sidecar.facts.started_at is None:
             self._world.start_sidecar(job, job.sidecar, order, self._sidecar_script(ref.id))
 
-    async def start_worker(self, ref: JobRef) -> None:
-        """Starts the worker, unless it runs or has run."""
+    async def start_worker(self, ref: JobRef) -> ContainerState:
+        """Starts the worker, unless it runs or has run; with `starts_later` set, `carry_out_start` does."""
         self._here("start_worker")
         job = self._world.find(ref)
         if job is None or job.worker is None:
             raise StartFailed("the worker container is gone")
         if job.worker.facts.started_at is not None:
-            return
+            return ContainerState.RUNNING
+        if self.starts_later:
+            return self._begin_start(job.worker)
         if self.lose_start == "before":
             raise EngineUnavailable("the answer was lost")
         if self.lose_start == "late":
@@ -101,6 +104,7 @@ class FakeOrchestrator(FakePreparation):
         self._start(job, job.worker)
         if self.lose_start == "after":
             raise EngineUnavailable("the answer was lost")
+        return ContainerState.RUNNING
 
     async def observe(self, ref: JobRef) -> Observation:
         """Observes this job's containers, of any attempt."""

@@ -262,7 +262,7 @@ class World:
         await asyncio.gather(*runs, return_exceptions=True)
 
     def _started(self, job: Job, role: Role, box: Container) -> None:
-        box.facts = replace(box.facts, state=ContainerState.RUNNING, started_at=self._clock.now())
+        box.facts = replace(box.facts, state=ContainerState.RUNNING, started_at=self._clock.now(), pending="")
         box.thawed.set()
         self._hints.send(Started(job.ref.uid, role, box.facts if self.hints_say_all else None))
 

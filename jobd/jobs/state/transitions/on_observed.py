@@ -99,11 +99,16 @@ def _worker(
             why = "the worker container is removed, and the engine does not report whether it ran"
         return worker_ended(record, spec, state, run, None, now, Failure(reason="lost", error=why))
     if worker.started_at is None:
+        if worker.image_unavailable:
+            failure = Failure(reason="image-not-found", error=worker.error)
+            return worker_never_ran(record, spec, now, failure)
         if worker.exit_code and worker.error and not worker.start_may_pass:
             failure = Failure(reason="start-failed", error=worker.error)
             return worker_never_ran(record, spec, now, failure, worker.exit_code)
         late = now >= run.asked_at + AMBIGUOUS_START
-        if worker.state is ContainerState.CREATED and (worker.start_may_pass or late):
+        # A start that is under way is withdrawn only for a job that is to end.
+        withdrawn = worker.state is ContainerState.STARTING and record.end_ordered
+        if withdrawn or (worker.state is ContainerState.CREATED and (worker.start_may_pass or late)):
             doubted = Starting(asked_at=run.asked_at, in_doubt=True, stop=run.stop)
             return Step(record.with_state(state.change(worker=doubted)))
         return Step(record)

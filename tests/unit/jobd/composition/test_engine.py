@@ -16,7 +16,7 @@ def test_every_engine_that_may_be_named_can_be_built() -> None:
 def test_an_unknown_engine_is_refused_with_those_that_are_known() -> None:
     with pytest.raises(ConfigError) as refused:
         from_mapping({"JOBD_ENGINE": "podman"})
-    assert refused.value.problems == ["JOBD_ENGINE: must be one of: docker; not 'podman'"]
+    assert refused.value.problems == ["JOBD_ENGINE: must be one of: docker, kubernetes; not 'podman'"]
 
 
 def test_without_an_instrument_a_part_stays_as_it_is() -> None:

@@ -31,7 +31,7 @@ OUTPUT = Read(id="out", source="f", depends="job")
 
 def container(state: str, **fields: Any) -> ContainerFacts:
     """A container of the first attempt; one that runs or ran has a start time."""
-    if state != "created":
+    if state not in ("created", "starting"):
         fields.setdefault("started_at", START + timedelta(seconds=5))
     return ContainerFacts(**{"id": "c", "attempt": 1, "state": ContainerState(state), **fields})
 
