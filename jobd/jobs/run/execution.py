@@ -20,8 +20,7 @@ from jobd.jobs.state.observed_state import ObservedState
 from jobd.jobs.state.transitions.outcome import outputs_follow
 from jobd.store.errors import StoreError
 
-DIRECT_ORDER_LIMIT_S = 10.0
-EARLY_NOTIFICATION_LIMIT_S = 1.0
+DIRECT_ORDER_LIMIT_S, EARLY_NOTIFICATION_LIMIT_S = 10.0, 1.0
 """The exit event waits no longer for the engine's answer to the sidecar's signal."""
 _ALIVE = (ContainerState.CREATED, ContainerState.RUNNING)
 
