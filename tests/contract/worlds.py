@@ -22,6 +22,9 @@ from tests.support.progress import Progress
 OPTIONAL = frozenset({EndCause.DEADLINE, EndCause.EVICTED, EndCause.NODE_LOST})
 """The causes that an engine may lack: on one machine no container is evicted."""
 
+OF_ONE_MACHINE = frozenset({EndCause.ENGINE_STOPPED, EndCause.NOT_EXECUTED, EndCause.UNKNOWN})
+"""The causes that a cluster may lack: its nodes' containers outlive the node's programs, and have no init."""
+
 
 class Ability(Enum):
     """What an engine may lack. docs/kubernetes.md has the same list for Kubernetes."""
