@@ -52,7 +52,7 @@ test-e2e: images ## Whole programs, happy paths
 	@$(PY) -m pytest tests/e2e $(BESIDE) $(PYTEST_ARGS)
 test-kubernetes: images kubernetes ## Test jobd on a real Kubernetes of one node on this machine (root, Debian or Ubuntu)
 	@$(PY) -m scripts.kubernetes load busybox:latest $${SIDECAR_IMAGE:-job-sidecar:latest}
-	@KUBERNETES_TESTS=1 $(PY) -m pytest tests/contract tests/kubernetes -k kubernetes $(PYTEST_ARGS)
+	@KUBERNETES_TESTS=1 $(PY) -m pytest tests/contract -k kubernetes $(PYTEST_ARGS)
 test-browser: venv ## Test in a real browser that web pages have no access to jobd (needs Chromium)
 	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
 		{ echo "no Chromium here; on Debian: apt-get install --no-install-recommends chromium-headless-shell (100 MB)"; exit 1; }
