@@ -79,7 +79,7 @@ class Reading:
             return msgspec.structs.replace(self._start, done=self._done)
         first = min(self._seconds.values(), key=lambda one: one.order)
         return Position(
-            since=min(self._seconds),
+            since=max(0, self._newest - MARGIN_S),
             lines=sum(one.count for one in self._seconds.values()),
             first=first.first,
             last=self._last,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jobd.jobs.port.model import LOG_START, LogCursor
@@ -53,6 +53,7 @@ def read(log: list[str], cursor: LogCursor, limit: int) -> tuple[list[int], LogC
 
 
 @given(times(), st.lists(st.integers(0, 7), max_size=60))
+@example([text(5 * NANO), text(5 * NANO - 1)], [1])
 def test_each_line_is_read_once_wherever_a_request_ends(log: list[str], limits: list[int]) -> None:
     cursor, seen = LOG_START, []
     for limit in [*limits, 1000]:
