@@ -138,7 +138,8 @@ def _load(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             config = yaml.safe_load(file.read(_MAX_BYTES))
     except (OSError, yaml.YAMLError) as error:
-        raise _refused(f"{path}: cannot be read: {error}", "set KUBECONFIG to a kubeconfig") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise _refused(f"{path}: cannot be read: {why}", "set KUBECONFIG to a kubeconfig") from None
     if not isinstance(config, dict):
         raise _refused(f"{path}: is no kubeconfig", "set KUBECONFIG to a kubeconfig")
     return config

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobd.composition.engine import ENGINES
+from jobd.composition.engine import CHECKS, ENGINES, REMEDIES, check_engine
 from jobd.composition.instrument import instrumented
 from jobd.errors import ConfigError
 from jobd.settings import parse
@@ -10,7 +10,22 @@ from jobd.settings.config import from_mapping
 
 
 def test_every_engine_that_may_be_named_can_be_built() -> None:
-    assert set(ENGINES) == set(parse.ENGINES)
+    assert set(ENGINES) == set(CHECKS) == set(REMEDIES) == set(parse.ENGINES)
+
+
+@pytest.mark.parametrize(
+    ("engine", "variable", "value"),
+    [("docker", "DOCKER_HOST", "gopher://x"), ("kubernetes", "KUBECONFIG", "/no/such/file")],
+)
+def test_the_settings_of_an_engine_are_checked_without_the_engine(
+    monkeypatch: pytest.MonkeyPatch, engine: str, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError) as refused:
+        check_engine(from_mapping({"JOBD_ENGINE": engine}))
+    [problem] = refused.value.problems
+    assert problem.startswith(f"{variable}: ")
+    assert "Errno" not in problem
 
 
 def test_an_unknown_engine_is_refused_with_those_that_are_known() -> None:
