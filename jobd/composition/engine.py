@@ -83,6 +83,7 @@ def _docker_remedies() -> Mapping[str, Sequence[str]]:
 def _check_kubernetes(config: Config) -> None:
     from jobd.kubernetes.http.kubeconfig import access
 
+    _refuse_hosts(config)
     try:
         access(os.environ, context=config.kubernetes_context, namespace=config.kubernetes_namespace)
     except RefusedByEngine as error:
@@ -93,6 +94,7 @@ def _kubernetes(config: Config, instance: str, on_call: OnCall) -> Engine:
     from jobd.kubernetes.mapping.settings import KubernetesSettings
     from jobd.kubernetes.orchestrator import KubernetesOrchestrator
 
+    _refuse_hosts(config)
     settings = KubernetesSettings(instance, config.sidecar_image, config.kubernetes_pull_secrets)
     try:
         return KubernetesOrchestrator(
@@ -103,6 +105,13 @@ def _kubernetes(config: Config, instance: str, on_call: OnCall) -> Engine:
         )
     except RefusedByEngine as error:
         raise ConfigError([f"KUBECONFIG: {error.advice}"]) from None
+
+
+def _refuse_hosts(config: Config) -> None:
+    if config.extra_hosts:
+        raise ConfigError(
+            ["EXTRA_HOSTS: jobd adds no hosts to a Pod; with JOBD_ENGINE=kubernetes leave it out"]
+        )
 
 
 def _kubernetes_remedies() -> Mapping[str, Sequence[str]]:

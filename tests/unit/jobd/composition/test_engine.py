@@ -34,6 +34,11 @@ def test_an_unknown_engine_is_refused_with_those_that_are_known() -> None:
     assert refused.value.problems == ["JOBD_ENGINE: must be one of: docker, kubernetes; not 'podman'"]
 
 
+def test_hosts_are_refused_where_a_pod_would_not_have_them() -> None:
+    with pytest.raises(ConfigError, match="EXTRA_HOSTS: jobd adds no hosts to a Pod"):
+        check_engine(from_mapping({"JOBD_ENGINE": "kubernetes", "EXTRA_HOSTS": "db:10.0.0.1"}))
+
+
 def test_without_an_instrument_a_part_stays_as_it_is() -> None:
     part = object()
     assert instrumented(part, None) is part
