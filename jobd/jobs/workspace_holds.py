@@ -63,6 +63,15 @@ class WorkspaceHolds:
         if needed:
             self._held[record.uid] = needed
 
+    def end_reading(self, record: Record) -> None:
+        """The job has ended. A user may delete the jobs whose files it has taken; jobd itself keeps their workspaces until the next `follow`,
+        since the job's sidecar may still have them mounted.
+        """
+        if needed_by(record):
+            return
+        for uid, _ in self._held.get(record.uid, frozenset()):
+            self._holders[uid][record.uid] = _Holder(record.id, files=False)
+
     def release(self, holder_uid: str) -> None:
         """The job holds no workspace any more. Safe to repeat."""
         for uid, _ in self._held.pop(holder_uid, frozenset()):

@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from jobd.docker.mapping.labels import ROLES, container_name
 from scripts.daemon import ROOT, Daemon
+from scripts.engine_client import connect
 from scripts.transcripts.pages import NARROW, PIPE, WIDE, index_text, page_normal, page_text
 from scripts.transcripts.scenes import FILES, PAGES
 from scripts.transcripts.step import Page, Step
@@ -27,6 +29,8 @@ SHOWN_STATE = "/run/user/1000/jobd"
 SHOWN_RUNTIME, SHOWN_HOME = "/run/user/1000", "~"
 QUICK = {"DISPATCHER_MAX_RETRIES": "0", "DISPATCHER_MAX_REQUEUES": "0", "MAX_CONCURRENT_JOBS": "4"}
 
+_NAMES = re.compile(r"--name ([a-z0-9-]+)")
+
 Shown = dict[str, dict[int, dict[str, Seen]]]
 """By page, step and view."""
 
@@ -36,6 +40,7 @@ def main() -> int:
     begun = time.monotonic()
     shown: Shown = {page.name: {} for page in PAGES}
     try:
+        _check_names()
         for in_pipes in (False, True):
             _record(in_pipes, shown)
             sys.stderr.write(f"{'pipes' if in_pipes else 'terminals'}: {time.monotonic() - begun:.0f} s\n")
@@ -66,6 +71,17 @@ def main() -> int:
         (CLI / name).unlink()
     sys.stdout.write(f"written: {', '.join(changed) or 'nothing, all pages are up to date'}\n")
     return 0
+
+
+def _check_names() -> None:
+    """Raises CommandFailed if the engine has containers with names of the transcripts' jobs, whose creation the engine would refuse."""
+    ids = {found for page in PAGES for step in page.steps for found in _NAMES.findall(step.command)}
+    wanted = {container_name(job_id, role) for job_id in ids for role in ROLES}
+    found = {one["Names"][0].lstrip("/") for one in connect().api.containers(all=True)}
+    if taken := sorted(wanted & found):
+        raise CommandFailed(
+            f"containers of another jobd have the names of the transcripts' jobs; run: docker rm -f {' '.join(taken)}"
+        )
 
 
 def _stored(name: str) -> str:

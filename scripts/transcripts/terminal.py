@@ -112,7 +112,12 @@ class Terminal:
         ).strip()
         try:
             if until:
-                self._wait(lambda: until in self._screen(pane), f"{command}: {until!r} does not appear")
+                try:
+                    self._wait(lambda: until in self._screen(pane), f"{command}: {until!r} does not appear")
+                except CommandFailed as error:
+                    raise CommandFailed(
+                        f"{error}; the screen has:\n{seen_of(self._screen(pane)).text}"
+                    ) from None
                 time.sleep(SETTLE_S)
                 raw = self._screen(pane)
                 if keys:

@@ -285,6 +285,8 @@ class Supervisor:
     def _changed(self) -> None:
         if not self.record.ended or self.record.is_deleted:
             self._deps.holds.follow(self.record)
+        else:
+            self._deps.holds.end_reading(self.record)
         self._slot.follow(self.record)
         self._wake.set()
 
