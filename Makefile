@@ -15,7 +15,7 @@ BESIDE := --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile --no-load
 # Each start of a program would compile all of its code anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv engine engine-stop kubernetes kubernetes-stop images demo test test-browser test-prometheus test-unit test-integration \
+.PHONY: help venv engine engine-stop kubernetes kubernetes-stop image images demo test test-browser test-prometheus test-unit test-integration \
 	test-e2e test-systemd test-packages test-kubernetes deb faults soak dev bench lint format types imports docs generated transcripts \
 	transcripts-check lock sbom audit pictures monitoring monitoring-stop install-hooks clean
 
@@ -57,6 +57,8 @@ test-browser: venv ## Test in a real browser that web pages have no access to jo
 	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
 		{ echo "no Chromium here; on Debian: apt-get install --no-install-recommends chromium-headless-shell (100 MB)"; exit 1; }
 	@BROWSER_TESTS=required $(PY) -m pytest tests/security/test_browser.py $(PYTEST_ARGS)
+image: venv engine ## Build jobd:VERSION, the image of jobd for a cluster, from Debian 12 packages (needs Debian 12)
+	@$(PY) -m scripts.images.daemon
 deb: venv ## Build build/jobd_*.deb, the package for Debian 12
 	@rm -f build/jobd_*.deb
 	@$(PY) -m scripts.deb

@@ -10,7 +10,7 @@ from aiohttp import web
 from jobd.api.access import AccessPolicy
 from jobd.clock import Clock, SystemClock
 from jobd.composition.api import build_access, build_api, build_metrics_api
-from jobd.composition.engine import Engine, build_engine, engine_remedies
+from jobd.composition.engine import Engine, build_engine, engine_limits, engine_remedies
 from jobd.composition.events import Events, build_events, build_sender
 from jobd.composition.instrument import Instrument, instrumented
 from jobd.composition.jobs import Jobs, build_jobs
@@ -77,9 +77,17 @@ def build(
         config, folder=folder, store=store, engine=engine, events=events, clock=clock, observer=observer
     )
     health = HealthCheck(store.last_seq, store.has_free_space, jobs.engine_monitor)
-    remedies = engine_remedies(config)
     about = About(
-        config, instance, folder, store, engine, jobs.engine_monitor, jobs.queue, jobs.outputs, remedies
+        config,
+        instance,
+        folder,
+        store,
+        engine,
+        jobs.engine_monitor,
+        jobs.queue,
+        jobs.outputs,
+        engine_remedies(config),
+        engine_limits(config),
     )
     access = build_access(config, api_key)
     api = build_api(

@@ -40,6 +40,11 @@ def engine_remedies(config: Config) -> Mapping[str, Sequence[str]]:
     return REMEDIES[config.engine]()
 
 
+def engine_limits(config: Config) -> Mapping[str, str]:
+    """Returns what jobs have on another engine and not on this one, and why."""
+    return LIMITS[config.engine]()
+
+
 def check_engine(config: Config) -> None:
     """Raises ConfigError if the engine's own settings are invalid. Asks no engine."""
     CHECKS[config.engine](config)
@@ -120,6 +125,16 @@ def _kubernetes_remedies() -> Mapping[str, Sequence[str]]:
     return CLUSTERS
 
 
+def _no_limits() -> Mapping[str, str]:
+    return {}
+
+
+def _kubernetes_limits() -> Mapping[str, str]:
+    from jobd.kubernetes.limits import LIMITS as OF_CLUSTERS
+
+    return OF_CLUSTERS
+
+
 ENGINES: Mapping[str, Callable[[Config, str, OnCall], Engine]] = {
     "docker": _docker,
     "kubernetes": _kubernetes,
@@ -132,4 +147,8 @@ CHECKS: Mapping[str, Callable[[Config], None]] = {
 REMEDIES: Mapping[str, Callable[[], Mapping[str, Sequence[str]]]] = {
     "docker": _docker_remedies,
     "kubernetes": _kubernetes_remedies,
+}
+LIMITS: Mapping[str, Callable[[], Mapping[str, str]]] = {
+    "docker": _no_limits,
+    "kubernetes": _kubernetes_limits,
 }

@@ -32,6 +32,7 @@ class About:
         queue: AdmissionQueue,
         outputs: KeptOutputs,
         remedies: Mapping[str, Sequence[str]],
+        limits: Mapping[str, str],
     ) -> None:
         self._config = config
         self._instance = instance
@@ -42,6 +43,7 @@ class About:
         self._queue = queue
         self._outputs = outputs
         self._remedies = remedies
+        self._limits = limits
 
     def version(self) -> Version:
         """Returns the known facts; sends no request."""
@@ -54,6 +56,8 @@ class About:
             sidecar_image_present=facts.has_sidecar_image if facts else None,
             state_dir=str(self._folder.path),
             max_concurrent_jobs=self._queue.limit,
+            engine_problems=list(facts.problems) if facts and not self._engine_monitor.trouble else [],
+            engine_limits=dict(self._limits),
             warnings=[self._store.warning] if self._store.warning else [],
             remedies={problem: list(texts) for problem, texts in self._remedies.items()},
         )

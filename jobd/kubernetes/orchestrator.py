@@ -92,7 +92,7 @@ class KubernetesOrchestrator:
         self._logs = LogReading(api, self._start)
         self._execs = Execs(api, self._start)
         self._watch = Watch(api, state, clock)
-        self._probe = Probe(self._client)
+        self._probe = Probe(self._client, clock)
         self._background = Background()
 
     async def close(self) -> None:

@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 
 REMEDIES: Mapping[str, Sequence[str]] = {
     "engine-unreachable": ("check the cluster and the credentials: kubectl get pods",),
+    "engine-problem": (
+        "kubectl apply -f deploy/kubernetes/base/rights.yaml grants all rights that jobd needs",
+    ),
     "image-not-found": (
         "check the name and tag: {image}",
         "a private registry needs a Secret in the namespace, named in KUBERNETES_PULL_SECRETS",

@@ -13,11 +13,11 @@ from pathlib import Path
 import docker
 import docker.errors
 import requests
-from docker.models.images import Image
 
 from jobd.docker.images.sidecar_context import PYTHON_LABEL
 from jobd.jobs.port.errors import EngineError
 from scripts.engine_client import connect
+from scripts.images.imports import find, import_root
 from scripts.images.packages import Failed, build_base, build_worker
 
 WORKER = "busybox:latest"
@@ -31,13 +31,6 @@ PULL_S = 300
 
 def say(message: str) -> None:
     print(f"images: {message}", file=sys.stderr, flush=True)
-
-
-def find(client: docker.DockerClient, reference: str) -> Image | None:
-    try:
-        return client.images.get(reference)
-    except docker.errors.ImageNotFound:
-        return None
 
 
 def pull(client: docker.DockerClient, reference: str) -> str | None:
@@ -60,18 +53,6 @@ def pull(client: docker.DockerClient, reference: str) -> str | None:
     return None if find(client, reference) else "the engine does not have it after the pull"
 
 
-def import_root(client: docker.DockerClient, path: Path, reference: str, command: str, *labels: str) -> None:
-    """Makes an image from a root file system."""
-    changes = [
-        f'CMD ["{command}"]',
-        *(f"LABEL {label}" for label in ("jobd.made-from=debian-packages", *labels)),
-    ]
-    repository, tag = reference.split(":")
-    client.api.import_image_from_file(str(path), repository=repository, tag=tag, changes=changes)
-    if find(client, reference) is None:
-        raise Failed(f"the engine has imported {reference}, but does not have it")
-
-
 def ensure_worker(client: docker.DockerClient) -> None:
     if find(client, WORKER):
         return
@@ -81,7 +62,7 @@ def ensure_worker(client: docker.DockerClient) -> None:
         return
     say(f"{WORKER} cannot be pulled ({why}): building it from this machine's packages")
     with tempfile.TemporaryDirectory() as scratch:
-        import_root(client, build_worker(Path(scratch)), WORKER, "sh")
+        import_root(client, build_worker(Path(scratch)), WORKER, 'CMD ["sh"]')
     say(f"{WORKER} built")
 
 
@@ -102,7 +83,7 @@ def ensure_base(client: docker.DockerClient) -> None:
     say(f"{python} cannot be pulled ({why}): building a base from this machine's packages")
     with tempfile.TemporaryDirectory() as scratch:
         path, version = build_base(Path(scratch))
-        import_root(client, path, f"{BASE}:{version}", "python3", f"{PYTHON_LABEL}={version}")
+        import_root(client, path, f"{BASE}:{version}", 'CMD ["python3"]', f"LABEL {PYTHON_LABEL}={version}")
     if version != HERE:
         # Debian's Python version differs from that of jobd: jobd finds the image by this tag, and its version by its label.
         client.images.get(f"{BASE}:{version}").tag(BASE, "latest")

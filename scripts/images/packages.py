@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scripts.images.root import Root
 
-UNUSED_STDLIB = "ensurepip idlelib lib2to3 pydoc_data test tkinter turtledemo unittest distutils curses dbm sqlite3 wsgiref xmlrpc"
+UNUSED_STDLIB = "ensurepip idlelib lib2to3 pydoc_data test tkinter turtledemo unittest distutils curses dbm wsgiref xmlrpc"
 UNUSED_PATHS = "usr/lib/*/gconv usr/lib/*/perl* usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/lintian usr/share/zoneinfo var/cache/apt var/lib/apt"
 
 
@@ -110,17 +110,24 @@ def build_worker(scratch: Path) -> Path:
 
 
 def build_base(scratch: Path) -> tuple[Path, str]:
-    """Returns the root of the sidecar's base image, and its Python version X.Y: Debian's Python with its libraries, root
+    """Returns the root of the sidecar's base image, and its Python version X.Y."""
+    root, version = python_root(scratch / "base.tar", f"{UNUSED_STDLIB} sqlite3")
+    root.close()
+    return scratch / "base.tar", version
+
+
+def python_root(path: Path, unused: str) -> tuple[Root, str]:
+    """Returns an open root at `path`, and its Python version X.Y: Debian's Python with its libraries but the `unused` ones, root
     certificates, and busybox as shell.
     """
+    scratch = path.parent
     suite = codename()
     if not shutil.which("mmdebstrap"):
         apt("mmdebstrap")
-    path = scratch / "base.tar"
-    # The sidecar's root is read-only: without compilation here, Python would compile the modules at each start.
+    # The containers' root is read-only: without compilation here, Python would compile the modules at each start.
     inside = (
         'set -eu; cd "$1"; lib=$(echo usr/lib/python3.*); '
-        f"for unused in {UNUSED_STDLIB}; do rm -rf $lib/$unused; done; rm -rf {UNUSED_PATHS}; "
+        f"for unused in {unused}; do rm -rf $lib/$unused; done; rm -rf {UNUSED_PATHS}; "
         "cat usr/share/ca-certificates/mozilla/*.crt > etc/ssl/certs/ca-certificates.crt; "
         'chroot "$1" /usr/bin/python3 -m compileall -q -j 0 /$lib'
     )
@@ -142,5 +149,4 @@ def build_base(scratch: Path) -> tuple[Path, str]:
         if not any(f"{place}/{applet}" in root.names for place in ("bin", "usr/bin", "sbin", "usr/sbin")):
             root.link(f"bin/{applet}", "busybox")
     root.people()
-    root.close()
-    return path, version
+    return root, version

@@ -35,7 +35,7 @@ from scripts.kubernetes.places import (
 )
 from scripts.kubernetes.processes import INIT, explain, pid_of, start, start_namespaces, stop
 
-MANIFESTS = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
+MANIFESTS = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes" / "base"
 _CGROUPS = ("kubepods", "k8s.io")
 
 

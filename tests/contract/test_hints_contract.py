@@ -90,6 +90,7 @@ async def test_a_signal_that_was_sent_through_the_port_is_not_external(
     async with hints(world) as stream:
         await world.orchestrator.prepare(world.work(ref, behave(stays=True)), Progress())
         await world.orchestrator.start_worker(ref)
+        await to(stream, Started, ref)
         await world.orchestrator.signal(ref, "worker", "SIGKILL")
         told = [type(hint) for hint in await to(stream, Ended, ref)]
     assert SignalledExternally not in told

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import docker
 
-from scripts.images.__main__ import find
+from scripts.images.imports import find
 from scripts.images.packages import run
 
 IMAGE = "jobd-test-lintian:bookworm"

@@ -12,7 +12,7 @@ from pathlib import Path
 import docker
 
 from scripts.engine_client import connect
-from scripts.images.__main__ import find
+from scripts.images.imports import find
 from scripts.images.packages import apt, run
 
 SUITE = "bookworm"

@@ -93,6 +93,7 @@ def examine(session: Session) -> Iterator[Check]:
     engine = version.get("engine") or {}
     if engine:
         yield Check("engine version", True, engine_text(engine))
+    yield from about_engine(version)
     yield from about_jobs(version)
     yield from disk(str(version.get("stateDir") or ""), target)
     yield from _kept(client)
@@ -191,6 +192,16 @@ def about_jobs(version: dict[str, Any]) -> Iterator[Check]:
         later = ", which jobd builds or pulls for the first job that needs it"
         note = " (not checked yet)" if present is None else "" if present else later
         yield Check("sidecar image", True, f"{image}{note}")
+
+
+def about_engine(version: dict[str, Any]) -> Iterator[Check]:
+    """Yields what keeps jobd from using all of its engine, and the names of what the engine does not have."""
+    remedy = "; ".join(of_engine(version, "engine-problem"))
+    for problem in version.get("engineProblems") or []:
+        yield Check("engine", False, str(problem), remedy)
+    if limits := version.get("engineLimits") or {}:
+        names = ", ".join(map(str, limits))
+        yield Check("limits", True, f"different on this engine: {names}; jobctl version --json says why")
 
 
 def _kept(client: Client) -> Iterator[Check]:

@@ -179,6 +179,7 @@ class Created:
 class EngineFacts:
     """The engine's name, versions and size: cores, bytes of memory. `has_sidecar_image`: the sidecar image is local.
     `shares_files`: the engine can mount files of this machine. `own_paths`: the engine's own sockets and data, which no job may have.
+    `problems`: what keeps jobd from using all of the engine, a sentence each.
     """
 
     name: str
@@ -191,6 +192,7 @@ class EngineFacts:
     details: Mapping[str, str] = field(default_factory=dict)
     shares_files: bool = True
     own_paths: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import cached_property
 
 from jobd.clock import wall_clock_and_offset
 from jobd.jobs.job_repository import MAX_TRIES
@@ -45,12 +46,22 @@ class JobState:
         """This process has sent the present sidecar its whole order. A sidecar started by a killed jobd may lack its order."""
         self._deps = deps
         self._changed = changed
-        self._changing = asyncio.Lock()
-        self._held = HeldReports()
-        self._log_event_batcher = LogEventBatcher(deps.repository.log_frames)
         self._announcing: asyncio.Task[None] | None = None
         self._reading = False
         """True while the lines that are read continue from the cursor in `record`."""
+
+    # These are made when they are first used: a job that waits has none of them.
+    @cached_property
+    def _changing(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+    @cached_property
+    def _held(self) -> HeldReports:
+        return HeldReports()
+
+    @cached_property
+    def _log_event_batcher(self) -> LogEventBatcher:
+        return LogEventBatcher(self._deps.repository.log_frames)
 
     @property
     def spec(self) -> JobSpec:

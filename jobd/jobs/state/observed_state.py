@@ -16,6 +16,8 @@ class ObservedState:
     `hint_count` counts the hints: a hint during an observation makes that observation out of date.
     """
 
+    __slots__ = ("_began", "_died", "_disturbed", "hint_count", "observation", "pending")
+
     def __init__(self) -> None:
         self.observation: Observation | None = None
         self.pending = ""

@@ -213,3 +213,37 @@ class NodeList(Struct, frozen=True, kw_only=True):
     """A list of nodes."""
 
     items: list[Node] = []
+
+
+class ResourceRule(Struct, frozen=True, kw_only=True):
+    """Verbs that the asking user may use on resources."""
+
+    verbs: list[str] = []
+    api_groups: list[str] = []
+    resources: list[str] = []
+    resource_names: list[str] = []
+
+
+class RulesStatus(Struct, frozen=True, kw_only=True):
+    """All rules of the asking user in a namespace; `incomplete`: there may be others."""
+
+    resource_rules: list[ResourceRule] = []
+    incomplete: bool = False
+
+
+class RulesReview(Struct, frozen=True, kw_only=True):
+    """The answer of a SelfSubjectRulesReview."""
+
+    status: RulesStatus = RulesStatus()
+
+
+class AccessStatus(Struct, frozen=True, kw_only=True):
+    """Whether the asking user may do something."""
+
+    allowed: bool = False
+
+
+class AccessReview(Struct, frozen=True, kw_only=True):
+    """The answer of a SelfSubjectAccessReview."""
+
+    status: AccessStatus = AccessStatus()

@@ -22,6 +22,10 @@ class Version(View, frozen=True, kw_only=True):
     sidecar_image_present: bool | None = None
     state_dir: str = ""
     max_concurrent_jobs: int = 0
+    engine_problems: list[str] = []
+    """What keeps jobd from using all of the engine, such as a missing right."""
+    engine_limits: dict[str, str] = {}
+    """What jobs have on another engine and not on this one, and why."""
     warnings: list[str] = []
     """Texts about problems that need the operator; empty where there are none."""
     remedies: dict[str, list[str]] = {}

@@ -7,49 +7,18 @@ import pytest
 
 from jobd.errors import Conflict, InvalidRequest
 from jobd.jobs.port.errors import EngineUnavailable
-from jobd.jobs.record.record import Record
 from jobd.jobs.state import facts
 from jobd.wire.artifact import JobFiles
 from jobd.wire.job import Condition, Dependency
-from tests.support.fakes.worker import WorkerScript
-
-RETENTION_S = 15 * 60.0
-
-
-def files(job: str, path: str = "results", out: str = "data") -> JobFiles:
-    return JobFiles(id="in", job=job, source=path, out=out)
-
-
-async def running(system: Any, name: str, *artifacts: Any, **fields: Any) -> Record:
-    system.engine.workers[name] = WorkerScript(runs_s=None, writes={"results/f": name.encode()})
-    record = await system.submit(*artifacts, id=name, **fields)
-    found: Record = await system.until(record, lambda now: now.started_at is not None, tick_s=0.1)
-    return found
-
-
-async def completed(system: Any, name: str, *artifacts: Any, **fields: Any) -> Record:
-    record = await running(system, name, *artifacts, **fields)
-    system.engine.end(name, "worker", 0)
-    found: Record = await system.ended(record, tick_s=0.1)
-    assert found.status == "completed", found.error
-    return found
-
-
-async def waiting(system: Any, name: str, *artifacts: Any, **fields: Any) -> Record:
-    """A job that a paused group keeps from starting."""
-    await system.groups.put("held", limit=None, paused=True)
-    record: Record = await system.submit(*artifacts, id=name, group="held", **fields)
-    return record
-
-
-def workspace(system: Any, name: str) -> dict[str, bytes] | None:
-    job = system.engine._world.jobs.get(name)
-    return None if job is None else job.files
-
-
-async def retain(system: Any) -> None:
-    system.clock.advance(RETENTION_S + 1)
-    await system.retention.sweep()
+from tests.integration.jobs.earlier_jobs.handovers import (
+    RETENTION_S,
+    completed,
+    files,
+    retain,
+    running,
+    waiting,
+    workspace,
+)
 
 
 async def test_the_files_of_an_ended_job_come(system: Any) -> None:
@@ -226,34 +195,6 @@ async def test_a_job_whose_files_are_needed_is_not_deleted(system: Any) -> None:
     await system.service.cancel("b", facts.CancelRequested(by="x", grace_s=0, delete=False))
     await system.ended(second)
     await system.service.delete("a", "x")
-
-
-async def test_a_user_deletes_the_earlier_job_as_soon_as_the_later_one_has_ended(system: Any) -> None:
-    """The later job's sidecar, which has the workspace mounted, is still being removed. jobd itself removes no workspace meanwhile."""
-    first = await completed(system, "a")
-    second = await running(system, "b", files("a"))
-    reached, go = asyncio.Event(), asyncio.Event()
-    removing = system.engine.remove
-
-    async def slow(ref: Any, *given: Any) -> None:
-        if ref.id == "b":
-            reached.set()
-            await go.wait()
-        await removing(ref, *given)
-
-    system.engine.remove = slow
-    system.engine.end("b", "worker", 0)
-    await system.ended(second, tick_s=0.1)
-    await asyncio.wait_for(reached.wait(), 5)
-    system.clock.advance(RETENTION_S + 1)
-    await system.retention._remove_containers_of(await system.store.get_by_uid(first.uid))
-    assert workspace(system, "a") is not None
-    await system.service.delete("a", "x")
-    go.set()
-    async with asyncio.timeout(10):
-        while workspace(system, "a") is not None:
-            system.clock.advance(0.1)
-            await asyncio.sleep(0.005)
 
 
 async def test_a_job_that_is_only_awaited_can_be_deleted_and_keeps_its_workspace_from_retention(
