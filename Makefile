@@ -15,8 +15,8 @@ BESIDE := --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile --no-load
 # Each start of a program would compile all of its code anew.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help venv engine engine-stop kubernetes kubernetes-stop image images demo test test-browser test-prometheus test-unit test-integration \
-	test-e2e test-systemd test-packages test-kubernetes deb faults soak dev bench lint format types imports docs generated transcripts \
+.PHONY: help venv engine engine-stop kubernetes kubernetes-stop kubernetes-images image images demo test test-whole test-all test-browser test-prometheus test-unit test-integration \
+	test-e2e test-systemd test-packages test-kubernetes deb faults soak dev bench bench-kubernetes lint format types imports docs generated transcripts \
 	transcripts-check lock sbom audit pictures monitoring monitoring-stop install-hooks clean
 
 help: ## List the targets
@@ -39,20 +39,26 @@ kubernetes-stop: venv ## Stop that Kubernetes and remove its state; its binaries
 images: venv engine ## Pull or build the images that demo and tests use
 	@$(PY) -m scripts.images
 
-demo: images ## Run a job with all kinds of artifacts on public data, and check every result
-	@$(PY) -m scripts.demo
+ENGINE ?= docker
+demo: images $(if $(filter kubernetes,$(ENGINE)),kubernetes-images) ## Run a job with all kinds of artifacts on public data, and check every result (ENGINE=kubernetes: on the cluster)
+	@ENGINE=$(ENGINE) $(PY) -m scripts.demo
+kubernetes-images: images kubernetes
+	@$(PY) -m scripts.kubernetes load busybox:latest $${SIDECAR_IMAGE:-job-sidecar:latest}
 
-test: images ## Run all tests except the slow fault tests; needs a real engine
-	@$(PY) -m pytest tests -m "not fault or fast" $(BESIDE) $(PYTEST_ARGS)
+test: images ## Run the unit, contract and integration tests: real engine, SQLite and HTTP; under seven minutes on two cores
+	@$(PY) -m pytest tests/unit tests/contract tests/integration -m "not fault" $(BESIDE) $(PYTEST_ARGS)
+test-whole: images ## Run the tests of whole programs: end to end, security, fast faults
+	@$(PY) -m pytest tests/e2e tests/security tests/faults -m "not fault or fast" $(BESIDE) $(PYTEST_ARGS)
+test-all: test test-whole ## Run both
 test-unit: venv ## Run the unit tests: no engine, no network
 	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
 test-integration: images ## Run the contract, integration and security tests: real engine, SQLite and HTTP
 	@$(PY) -m pytest tests/contract tests/integration tests/security -m "not fault" $(BESIDE) $(PYTEST_ARGS)
 test-e2e: images ## Whole programs, happy paths
 	@$(PY) -m pytest tests/e2e $(BESIDE) $(PYTEST_ARGS)
-test-kubernetes: images kubernetes ## Test jobd on a real Kubernetes of one node on this machine (root, Debian or Ubuntu)
-	@$(PY) -m scripts.kubernetes load busybox:latest $${SIDECAR_IMAGE:-job-sidecar:latest}
-	@KUBERNETES_TESTS=1 $(PY) -m pytest tests/contract -k kubernetes $(PYTEST_ARGS)
+test-kubernetes: kubernetes-images ## Test jobd on a real Kubernetes of one node on this machine (root, Debian or Ubuntu)
+	@KUBERNETES_TESTS=1 $(PY) -m pytest tests/contract -k kubernetes --numprocesses 4 --dist load $(PYTEST_ARGS)
+	@KUBERNETES_TESTS=1 $(PY) -m pytest tests/kubernetes $(PYTEST_ARGS)
 test-browser: venv ## Test in a real browser that web pages have no access to jobd (needs Chromium)
 	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
 		{ echo "no Chromium here; on Debian: apt-get install --no-install-recommends chromium-headless-shell (100 MB)"; exit 1; }
@@ -84,6 +90,9 @@ dev: images ## Run jobd with hot reload: state in .dev/, no API key, loopback on
 		"$(PY) -m jobd --no-auth --state-dir .dev --socket .dev/jobd.sock" jobd
 bench: images ## Run the benchmarks (BENCH="P1 P6": some rows) and compare them with the performance budgets; writes build/bench.json
 	@$(PY) -m scripts.bench $(BENCH)
+
+bench-kubernetes: kubernetes-images ## Measure jobs through jobd beside Job objects, on the cluster of the tests
+	@$(PY) -m scripts.cluster_bench
 
 lint: venv types imports generated ## Run all static checks: style, types, imports, generated files, docs
 	@$(PY) -m ruff check .

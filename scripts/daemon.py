@@ -170,6 +170,10 @@ class Daemon:
             "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
         )
 
+    def _remove_objects(self) -> None:
+        leftovers.remove(self.engine.api, self.instance)
+        leftovers.remove_network(self.engine.api, self.instance)
+
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_S
         answer: object = "no answer"
@@ -193,7 +197,6 @@ class Daemon:
             self.process.kill()
             self.process.wait(10)
         if self.instance:
-            leftovers.remove(self.engine.api, self.instance)
-            leftovers.remove_network(self.engine.api, self.instance)
+            self._remove_objects()
         self.engine.close()
         shutil.rmtree(self.folder, ignore_errors=True)

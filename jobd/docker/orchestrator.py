@@ -5,7 +5,7 @@ events, end causes and file downloads have their own modules. All state is a cac
 """
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 from jobd.docker.containers.container_ids import ContainerIds
@@ -252,7 +252,7 @@ class DockerOrchestrator:
             self._exits.replaced(ref.uid, role)
         return fate
 
-    def release_run(self, ref: JobRef) -> None:
+    def release_run(self, ref: JobRef, files_needed: Callable[[], float]) -> None:
         """Frees the job's network sandbox; see `port.protocols.RunRelease`."""
         self._sandboxes.release(ref.uid)
 

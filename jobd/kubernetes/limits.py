@@ -13,7 +13,6 @@ LIMITS: Mapping[str, str] = {
     "mounts, devices, ulimits, ports, network": "no part of a Pod that jobd gives",
     "hostname, extraHosts, tmpfs, environment": "names, addresses and options that Kubernetes does not take",
     "stdin, tty, attach": "jobd attaches no client to a Pod",
-    "an artifact of kind job (files of an earlier job)": "a workspace ends with its Pod",
     "stdout and stderr": "one stream: the cluster's log has no mark; all lines count as stdout, and a line of one follows an unfinished line of the other",
     "output before its line ends": "comes when the line ends",
     "memory and CPU used": "unknown",

@@ -6,7 +6,7 @@ start; logs, hints and files have their own modules. All state is a cache: Pods 
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 
 from jobd.clock import Clock, SystemClock
@@ -35,6 +35,7 @@ from jobd.jobs.port.model import (
 )
 from jobd.jobs.port.protocols import PreparationProgress
 from jobd.kubernetes.background import Background
+from jobd.kubernetes.files.handover import Handover
 from jobd.kubernetes.files.workspace import Workspace
 from jobd.kubernetes.http.client import Client, OnCall
 from jobd.kubernetes.http.kubeconfig import access
@@ -57,8 +58,8 @@ from jobd.kubernetes.watch.stream import Watch
 from jobd.wire.job import JobSpec
 from jobd.wire.report import SidecarOrder
 
-KEPT_FILES_S = 300.0
-"""How long a sidecar stays for the files of a job that is over: a client fetches them at once."""
+LOOK_S = 5.0
+"""How often jobd looks whether a job that is over still has to keep its files."""
 
 
 class KubernetesOrchestrator:
@@ -85,7 +86,8 @@ class KubernetesOrchestrator:
         state = WatchState(settings.instance)
         self._removal = Removal(api, clock, Ends(), state.expect)
         self._workspace = Workspace(api)
-        self._preparation = Preparation(api, settings, self._removal, self._workspace, clock)
+        handover = Handover(api, self._workspace)
+        self._preparation = Preparation(api, settings, self._removal, self._workspace, handover, clock)
         self._start = Start(api)
         self._stopping = Stopping(api, self._start, self._removal)
         self._observing = Observing(api, clock)
@@ -162,9 +164,10 @@ class KubernetesOrchestrator:
         """Does nothing: no worker is frozen."""
 
     async def remove(self, ref: JobRef, role: Role | None = None) -> None:
-        """Removes the job's Pods by force. A container alone cannot be removed: a sidecar is ended, a worker takes its Pod with it."""
+        """Removes the job's Pods by force. A container alone cannot be removed: a worker takes its Pod with it, and a sidecar, which holds
+        nothing of other jobs, stays for the job's files until `release_run` ends it.
+        """
         if role == "sidecar":
-            await self._stopping.end_sidecar(ref)
             return
         await self._removal.remove(ref)
 
@@ -176,12 +179,16 @@ class KubernetesOrchestrator:
         """Removes a Pod whose worker has not run; see `port.protocols.Workers`."""
         return await self._removal.remove_unstarted(ref, role, container_id)
 
-    def release_run(self, ref: JobRef) -> None:
+    def release_run(self, ref: JobRef, files_needed: Callable[[], float]) -> None:
         """Frees the cluster of what the ended job no longer needs; see `port.protocols.RunRelease`."""
 
         async def release() -> None:
             await self._removal.release(ref)
-            await asyncio.sleep(KEPT_FILES_S)
+            while True:
+                needed_s = files_needed()
+                if needed_s <= 0:
+                    break
+                await asyncio.sleep(min(needed_s, LOOK_S))
             await self._stopping.end_sidecar(ref)
 
         self._background.start(f"release {ref.uid}", release)

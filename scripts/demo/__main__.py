@@ -12,7 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts.daemon import Daemon, DaemonFailed
+from scripts.cluster_daemon import daemon_of_engine
+from scripts.daemon import DaemonFailed
 from scripts.demo.command_line import from_the_command_line
 from scripts.demo.data import SHA256, dataset
 from scripts.demo.over_http import over_http
@@ -35,7 +36,7 @@ def run(story: Story, jobs: tuple[str, str, str], sets: tuple[str, str]) -> None
         f"{data.name}: a year of hourly temperatures, NOAA, {size}, sha256 {digest[:12]}...",
         digest,
     )
-    with Daemon() as jobd, tempfile.TemporaryDirectory() as folder:
+    with daemon_of_engine() as jobd, tempfile.TemporaryDirectory() as folder:
         try:
             story.section(
                 "Over HTTP: download, unarchive, write -> awk in a container -> read, list, archive, upload"

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from scripts.cluster_daemon import on_cluster
 from scripts.daemon import ROOT, Daemon
 from scripts.demo.data import agree, by_month, parsed
 from scripts.demo.story import DEADLINE_S, Story
@@ -15,6 +16,10 @@ HERE = Path(__file__).parent
 def jobctl(jobd: Daemon, *arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Runs jobctl in `folder` as a user does, in its own process."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "JOBCTL_HOST": jobd.url}
+    if on_cluster():
+        environment["JOBCTL_DEFAULT_CPUS"] = (
+            "0.25"  # a job that takes files of another one needs a place beside it
+        )
     command = [sys.executable, "-m", "jobctl", *arguments]
     return subprocess.run(
         command,

@@ -15,8 +15,10 @@ from typing import Any, Self
 
 import standardwebhooks
 
+from scripts.cluster_daemon import SEEN_FROM_PODS, on_cluster
+
 MAX_BODY_BYTES = 64 << 20
-SEEN_FROM_JOBS = "host.docker.internal"
+SEEN_FROM_JOBS = SEEN_FROM_PODS if on_cluster() else "host.docker.internal"
 
 
 class Server:

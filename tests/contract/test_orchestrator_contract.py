@@ -192,7 +192,10 @@ async def test_a_signal_ends_a_worker(world: Any, ref: JobRef, behave: Any, unti
     await world.orchestrator.signal(ref, "worker", "SIGKILL")
     worker = (await until(ref, ended)).worker
     assert worker is not None
-    assert (worker.exit_code, worker.cause) == (137, EndCause.SIGNAL)
+    # An engine that has no call for signals ends a container by SIGTERM first.
+    codes = (137,) if Ability.SINGLE_CONTAINERS not in world.lacks else (137, 143)
+    assert worker.exit_code in codes
+    assert worker.cause is EndCause.SIGNAL
     await world.orchestrator.signal(ref, "worker", "SIGKILL")
 
 

@@ -159,12 +159,12 @@ async def test_files_after_the_workers_end_come_out_or_the_engine_keeps_none(
 async def test_a_job_whose_run_is_over_keeps_its_log_and_its_state(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
-    assert world.orchestrator.release_run(ref) is None
+    assert world.orchestrator.release_run(ref, lambda: 0.0) is None
     await world.orchestrator.prepare(world.work(ref, behave(lines=("said",))), Progress())
     await world.orchestrator.start_worker(ref)
     await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)
     for _ in range(2):
-        world.orchestrator.release_run(ref)
+        world.orchestrator.release_run(ref, lambda: 0.0)
     batches = [batch async for batch in world.orchestrator.logs(ref, "worker", LOG_START, False)]
     assert [line.text for batch in batches for line in batch.lines] == ["said"]
     assert (await world.orchestrator.observe(ref)).worker.ended

@@ -67,6 +67,7 @@ async def test_a_sidecar_does_its_outputs_once_notified_of_the_workers_end(
     await until(ref, ended)
     for _ in range(2):
         await world.orchestrator.notify_worker_ended(ref, False)
+    world.orchestrator.release_run(ref, lambda: 0.0)
     seen = await until(ref, lambda seen: seen.sidecar is not None and seen.sidecar.ended)
     assert seen.sidecar is not None
     assert seen.sidecar.exit_code == 0

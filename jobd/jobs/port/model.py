@@ -154,6 +154,7 @@ class WorkOrder:
     `gpus`: the ids of the devices that the worker gets. `sources`: the earlier jobs whose workspaces the sidecar reads, by the id
     under which the order names them. `workspace_of`: the attempt whose workspace this job takes over; this job then gets no worker.
     `mounts`: the files and folders of the engine's machine that the worker gets, at paths without links that were checked just now.
+    `files_awaited`: another job is to take files of this one.
     """
 
     ref: JobRef
@@ -165,6 +166,7 @@ class WorkOrder:
     sources: Mapping[str, JobRef] = field(default_factory=dict)
     workspace_of: JobRef | None = None
     mounts: tuple[HostMount, ...] = ()
+    files_awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Every call may be repeated unless its text says otherwise. Every call raises Eng
 its text names only further errors.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -165,9 +165,9 @@ class Freezing(Protocol):
 class RunRelease(Protocol):
     """What an engine holds for a job's run alone."""
 
-    def release_run(self, ref: JobRef) -> None:
-        """The job is over: no container of this job is started any more. Frees what the engine holds for runs alone, such as a network,
-        and keeps files and logs. Makes no request before it returns, and never raises.
+    def release_run(self, ref: JobRef, files_needed: Callable[[], float]) -> None:
+        """The job is over: no container of this job is started any more. Frees what is held for runs alone, such as a network, and keeps files
+        and logs; a container that keeps files may end once `files_needed`, in seconds, is 0. Makes no request before it returns, and never raises.
         """
         ...
 
@@ -277,13 +277,11 @@ class PreparationEngine(Preparing, Signals, Protocol):
     """The calls of `run/preparation.py`."""
 
 
-class ExecutionEngine(
-    Workers, Observing, Signals, Freezing, RunRelease, Removal, Logs, WorkerOutput, Protocol
-):
+class ExecutionEngine(Workers, Observing, Signals, Freezing, Removal, Logs, WorkerOutput, Protocol):
     """The calls of `run/execution.py`."""
 
 
-class JobEngine(PreparationEngine, ExecutionEngine, Files, Protocol):
+class JobEngine(PreparationEngine, ExecutionEngine, RunRelease, Files, Protocol):
     """The calls for one job, which a supervisor passes on to its parts."""
 
 

@@ -289,10 +289,6 @@ class Execution:
         """Removes the sidecar of an ended job."""
         await self._engine.remove(self._job_state.ref, "sidecar")
 
-    def release(self) -> None:
-        """Frees what the engine holds for the job's run."""
-        self._engine.release_run(self._job_state.ref)
-
     async def remove(self) -> None:
         """Removes containers and volume."""
         await self.stop_reading()

@@ -64,7 +64,10 @@ class Preparation:
         sources = {one.id: one.ref for one in record.sources if one.files}
         if (trace := record.trace) is not None:
             spec = replace(spec, environment=with_trace(spec.environment, trace.parent, trace.state))
-        order = WorkOrder(ref, spec, spec.needs_sidecar, files, image_ready, gpus, sources)
+        awaited = bool(self._deps.holds.readers(record.uid))
+        order = WorkOrder(
+            ref, spec, spec.needs_sidecar, files, image_ready, gpus, sources, files_awaited=awaited
+        )
         if takes is not None:
             order = dataclasses.replace(order, workspace_of=takes.workspace.ref)
         elif spec.mounts:

@@ -20,6 +20,7 @@ from jobd.jobs.run.admission import Admission
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.execution import Execution
 from jobd.jobs.run.executors import Executors
+from jobd.jobs.run.files_needed import files_needed
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.wakeup import Wakeup
 from jobd.jobs.state import actions, facts
@@ -167,7 +168,7 @@ class Supervisor:
             if self._executors is not None:
                 await self._execution.stop_reading()
                 if self.record.ended:
-                    self._execution.release()
+                    self._deps.engine.release_run(self._job_state.ref, self._files_needed)
             if self.record.ended:
                 self._deps.spool_path(self.record.uid).unlink(missing_ok=True)
                 self._deps.secrets.remove(self.record.uid)
@@ -175,6 +176,9 @@ class Supervisor:
                 await self._release_workspaces()
             if self.record.ended and self.record.is_deleted:
                 await self._deps.outputs.remove(self.record.uid)
+
+    def _files_needed(self) -> float:
+        return files_needed(self.record, self._deps.holds, self._deps.clock.now())
 
     async def _release_workspaces(self) -> None:
         """Removes the sidecar that has the workspaces of earlier jobs mounted, and lets jobd remove those workspaces. If the engine does not

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, Role
+from jobd.kubernetes.mapping import labels
 from jobd.kubernetes.mapping.models import Condition, ContainerStatus, Pod, Terminated, Waiting
 from jobd.kubernetes.mapping.pod import SIDECAR, START_GATE, WORKER
 from jobd.kubernetes.mapping.quantities import timestamp
@@ -31,6 +32,10 @@ _NODE_LOST = ("DeletionByTaintManager", "DeletionByPodGC")
 _DISRUPTED = ("PreemptionByScheduler", "EvictionByEvictionAPI", "TerminationByKubelet")
 _EVICTED = ("Evicted", "Preempting", "Preempted", "NodeShutdown", "Terminated")
 _UNKNOWN = "ContainerStatusUnknown"
+_INTERRUPTED = re.compile(
+    r"context canceled|deadline exceeded|connection refused|transport is closing|ttrpc: closed"
+)
+"""How a start fails that the end of the kubelet or of the container runtime has interrupted."""
 _SIGNALS = range(129, 129 + 64)
 
 
@@ -142,8 +147,7 @@ def _worker(pod: Pod, attempt: int, now: datetime) -> ContainerFacts:
     base = ContainerFacts(id=worker_id(pod), state=ContainerState.CREATED, attempt=attempt)
     found = status_of(pod, WORKER)
     if found is not None and found.state.running is not None:
-        began = timestamp(found.state.running.started_at) or now
-        return replace(base, state=ContainerState.RUNNING, started_at=began)
+        return _running(base, pod, timestamp(found.state.running.started_at) or now)
     if found is not None and found.state.terminated is not None:
         return _ended(base, pod, found.state.terminated)
     if pod.status.phase in ENDED_PHASES:
@@ -172,17 +176,33 @@ def _sidecar(pod: Pod, attempt: int) -> ContainerFacts | None:
     ended = found.last_state.terminated if found.restart_count else found.state.terminated
     if ended is not None:
         return _ended(base, pod, ended)
-    if found.state.running is not None and not found.restart_count:
-        return replace(
-            base, state=ContainerState.RUNNING, started_at=timestamp(found.state.running.started_at)
-        )
+    if sidecar_runs(pod) and not lacks_order(pod):
+        began = found.state.running.started_at if found.state.running is not None else None
+        return _running(base, pod, timestamp(began))
     return base
+
+
+def _running(base: ContainerFacts, pod: Pod, began: datetime | None) -> ContainerFacts:
+    """A container that runs by the kubelet's last report. In a Pod that has ended there will be no other: its node is gone."""
+    if pod.status.phase not in ENDED_PHASES:
+        return replace(base, state=ContainerState.RUNNING, started_at=began)
+    cause = disruption(pod) or EndCause.UNKNOWN
+    return replace(base, state=ContainerState.ENDED, started_at=began, cause=cause, error=_told(pod))
+
+
+def lacks_order(pod: Pod) -> bool:
+    """Returns whether the Pod's sidecar is to get an order that jobd has not sent yet: for jobd it has not started then."""
+    sidecar = next((one for one in pod.spec.init_containers if one.name == SIDECAR), None)
+    return sidecar is not None and sidecar.stdin and not pod.metadata.annotations.get(labels.ORDERED)
 
 
 def _ended(base: ContainerFacts, pod: Pod, ended: Terminated) -> ContainerFacts:
     began = timestamp(ended.started_at)
     if began is None and ended.reason != _UNKNOWN:
-        return replace(base, exit_code=_start_code(ended.message), error=ended.message or ended.reason)
+        # A Pod with a sidecar has the job's inputs: another start would need them again.
+        passing = not has_sidecar(pod) and _INTERRUPTED.search(ended.message) is not None
+        told = ended.message or ended.reason
+        return replace(base, exit_code=_start_code(ended.message), error=told, start_may_pass=passing)
     cause = cause_of(pod, ended)
     known = cause not in (EndCause.UNKNOWN, EndCause.NODE_LOST)
     return replace(

@@ -108,6 +108,7 @@ class Container(Struct, frozen=True, kw_only=True):
 
     name: str
     image: str = ""
+    stdin: bool = False
     security_context: SecurityContext | None = None
     volume_mounts: list[VolumeMount] = []
 

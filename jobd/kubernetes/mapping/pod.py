@@ -18,6 +18,7 @@ from jobd.kubernetes.mapping.quantities import cores, mebibytes
 from jobd.kubernetes.mapping.settings import KubernetesSettings
 from jobd.kubernetes.mapping.users import ids_of
 from jobd.wire.job import ALL_CAPABILITIES, DEFAULT_WORKSPACE, SECRETS_FOLDER, JobSpec
+from jobd.wire.report import JOBS_FOLDER
 
 Body = dict[str, Any]
 
@@ -46,7 +47,7 @@ _TMP = "/tmp"  # noqa: S108 - the containers' own
 
 def needs_sidecar(order: WorkOrder) -> bool:
     """Returns whether the Pod has a sidecar: also without an order, files come in and go out through it."""
-    return order.sidecar or order.files is not None or bool(order.spec.outputs)
+    return order.sidecar or order.files is not None or order.files_awaited or bool(order.spec.outputs)
 
 
 def pod_body(order: WorkOrder, settings: KubernetesSettings) -> Body:
@@ -58,7 +59,7 @@ def pod_body(order: WorkOrder, settings: KubernetesSettings) -> Body:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": spec.stop_timeout_seconds + (OUTPUTS_S if with_sidecar else 0),
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-        "volumes": _volumes(spec, with_sidecar=with_sidecar),
+        "volumes": _volumes(order, with_sidecar=with_sidecar),
         "containers": [_worker(spec)],
         **_placement(spec),
         **_network(spec),
@@ -147,7 +148,6 @@ def _worker_security(spec: JobSpec) -> Body:
 
 def _sidecar(order: WorkOrder, settings: KubernetesSettings) -> Body:
     spec = order.spec
-    arguments = [ORDERED] * order.sidecar + [KEPT] * bool(spec.outputs)
     amounts = {"cpu": cores(0.05), "memory": mebibytes(64)}
     mounts: list[Body] = [
         {"name": WORKSPACE, "mountPath": DEFAULT_WORKSPACE},
@@ -156,13 +156,15 @@ def _sidecar(order: WorkOrder, settings: KubernetesSettings) -> Body:
     ]
     if spec.secrets:
         mounts.append({"name": "secrets", "mountPath": SECRETS_FOLDER})
+    if order.sources:
+        mounts.append({"name": "jobs", "mountPath": JOBS_FOLDER})
     sidecar: Body = {
         "name": SIDECAR,
         "image": settings.sidecar_image,
         "imagePullPolicy": "IfNotPresent",
         "restartPolicy": "Always",
         "command": list(SIDECAR_COMMAND),
-        "args": arguments,
+        "args": [*[ORDERED] * order.sidecar, KEPT],
         "env": [],
         "resources": {"requests": amounts, "limits": {"memory": mebibytes(SIDECAR_MEMORY_MB)}},
         "securityContext": {
@@ -186,12 +188,15 @@ def _sidecar(order: WorkOrder, settings: KubernetesSettings) -> Body:
     return sidecar
 
 
-def _volumes(spec: JobSpec, *, with_sidecar: bool) -> list[Body]:
+def _volumes(order: WorkOrder, *, with_sidecar: bool) -> list[Body]:
+    spec = order.spec
     volumes = [_empty(WORKSPACE), *(_empty(name, size) for name, _, size in _in_memory(spec))]
     if with_sidecar:
         volumes += [_empty("control", "1Mi"), _empty("sidecar-tmp", "16Mi")]
     if spec.secrets:
         volumes.append(_empty("secrets", "4Mi"))
+    if order.sources:
+        volumes.append(_empty("jobs"))
     return volumes
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from jobd.jobs.port.model import Unsupported
 from jobd.kubernetes.mapping.pod import tmpfs_size
 from jobd.kubernetes.mapping.users import ids_of
-from jobd.wire.artifact import JobFiles
 from jobd.wire.container import DEFAULT_STOP_SIGNAL
 from jobd.wire.job import DEFAULT_PIDS, JobSpec
 
@@ -57,12 +56,6 @@ def _found(spec: JobSpec) -> Iterator[Unsupported]:
         yield Unsupported("network", "a Pod is in the cluster's network; a NetworkPolicy takes it away")
     yield from _of_names(spec)
     yield from _of_interaction(spec)
-    for number, artifact in enumerate(spec.artifacts):
-        if isinstance(artifact, JobFiles):
-            yield Unsupported(
-                f"artifacts[{number}]",
-                "on Kubernetes a workspace ends with its job; upload the files, and download them here",
-            )
 
 
 def _of_names(spec: JobSpec) -> Iterator[Unsupported]:

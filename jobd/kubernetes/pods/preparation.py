@@ -10,6 +10,7 @@ from jobd.clock import Clock
 from jobd.jobs.port.errors import EngineUnavailable, ImageUnavailable, RefusedByEngine, WorkspaceGone
 from jobd.jobs.port.model import Created, ImageFacts, JobRef, WorkOrder
 from jobd.jobs.port.protocols import PreparationProgress
+from jobd.kubernetes.files.handover import Handover
 from jobd.kubernetes.files.workspace import Workspace
 from jobd.kubernetes.http.errors import ApiError
 from jobd.kubernetes.mapping import facts, labels
@@ -30,12 +31,19 @@ class Preparation:
     """Prepares attempts."""
 
     def __init__(
-        self, api: PodApi, settings: KubernetesSettings, removal: Removal, workspace: Workspace, clock: Clock
+        self,
+        api: PodApi,
+        settings: KubernetesSettings,
+        removal: Removal,
+        workspace: Workspace,
+        handover: Handover,
+        clock: Clock,
     ) -> None:
         self._api = api
         self._settings = settings
         self._removal = removal
         self._workspace = workspace
+        self._handover = handover
         self._clock = clock
 
     async def prepare(self, order: WorkOrder, progress: PreparationProgress) -> Created:
@@ -43,10 +51,9 @@ class Preparation:
         lacking = unsupported(order.spec)
         if lacking is not None:
             raise RefusedByEngine(f"{lacking.field}: {lacking.reason}")
-        gone = [order.workspace_of] if order.workspace_of is not None else list(order.sources.values())
-        if gone:
+        if order.workspace_of is not None:
             raise WorkspaceGone(
-                f"on Kubernetes a workspace ends with its job: that of job {gone[0].id!r} is gone"
+                f"on Kubernetes a workspace ends with its Pod: that of job {order.workspace_of.id!r} is gone"
             )
         if not order.image_ready:
             await progress.image_ready(ImageFacts(order.spec.image, None))
@@ -95,9 +102,9 @@ class Preparation:
         """Returns the Pod once its sidecar runs; reports what it waits for."""
         pause_s, said = LOOK_S, ""
         while True:
-            sidecar = facts.facts(pod, "sidecar", 1, self._clock.now())
-            if sidecar is not None and sidecar.started_at is not None:
+            if facts.sidecar_runs(pod):
                 return pod
+            sidecar = facts.facts(pod, "sidecar", 1, self._clock.now())
             trouble = facts.image_trouble(pod, SIDECAR, self._clock.now())
             if trouble is not None:
                 await self._removal.remove_pod(pod)
@@ -126,6 +133,7 @@ class Preparation:
         if pod.metadata.annotations.get(labels.FILLED):
             return
         await self._workspace.fill(pod, order.files)
+        await self._handover.bring(pod, order)
         marked = {"metadata": {"annotations": {labels.FILLED: "true"}}}
         await finished(self._api.merge(pod.metadata.name, marked))
 

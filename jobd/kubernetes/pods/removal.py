@@ -14,7 +14,7 @@ from jobd.jobs.port.model import ContainerFacts, JobRef, Role, StartFate
 from jobd.kubernetes.http.errors import ApiError
 from jobd.kubernetes.mapping import facts, labels
 from jobd.kubernetes.mapping.models import Pod
-from jobd.kubernetes.mapping.pod import WORKER
+from jobd.kubernetes.mapping.pod import END_FILE, SIDECAR, WORKER
 from jobd.kubernetes.pods.api import PodApi, ref_of, translated
 from jobd.kubernetes.pods.ends import Ends
 from jobd.kubernetes.pods.mutations import finished
@@ -24,6 +24,7 @@ KILL_GRACE_S = 1
 PATIENCE_S = 60.0
 """A Pod that is not gone after this long is on a node that does not answer: the API server then forgets the Pod."""
 LIMIT_S = 90.0
+END_LIMIT_S = 5.0
 _LOOK_S = (0.05, 1.0)
 _TRIES = 5
 
@@ -46,9 +47,22 @@ class Removal:
     async def remove_pod(self, pod: Pod) -> None:
         """Removes a Pod by force and waits until it is gone. Raises ApiError, EngineUnavailable."""
         self._on_delete(pod.metadata.uid)
+        await self._end_kept_sidecar(pod)
         over = pod.status.phase in facts.ENDED_PHASES or not pod.spec.node_name
         await finished(self._api.delete(pod, 0 if over else KILL_GRACE_S))
         await self._gone(pod)
+
+    async def _end_kept_sidecar(self, pod: Pod) -> None:
+        """Ends a sidecar that has outlived its worker: the kubelet is stopping it already, with the Pod's whole grace, and shortens no
+        stop that is under way.
+        """
+        if not _keeps_files(pod):
+            return
+        try:
+            async with asyncio.timeout(END_LIMIT_S):
+                await self._api.run(pod.metadata.name, SIDECAR, "touch", END_FILE)
+        except (ApiError, EngineUnavailable, TimeoutError):
+            pass  # the sidecar has ended meanwhile, or its node does not answer
 
     def expect(self, pod: Pod) -> None:
         """Marks a Pod that jobd ends by another call: its end is no external signal."""
@@ -103,6 +117,8 @@ class Removal:
                 return self._ends.fate(container_id) if role == "worker" else StartFate("unknown")
             if facts.has_run(pod):
                 return StartFate("began")
+            if _awaits_word(pod, role):
+                return StartFate("never")
             return await self._withdraw(pod)
 
     async def _withdraw(self, pod: Pod) -> StartFate:
@@ -157,12 +173,15 @@ class Removal:
     async def _gone(self, pod: Pod) -> None:
         """Waits until a deleted Pod no longer exists. Raises ApiError. EngineUnavailable: the Pod still exists."""
         began = self._clock.monotonic()
-        pause_s, forced = _LOOK_S[0], False
+        pause_s, forced, asked = _LOOK_S[0], False, False
         while True:
             found = await self._api.get(pod.metadata.name)
             if found is None or found.metadata.uid != pod.metadata.uid:
                 return
             waited_s = self._clock.monotonic() - began
+            if not asked and _keeps_files(found):
+                asked = True
+                await self._end_kept_sidecar(found)
             over = found.status.phase in facts.ENDED_PHASES or not found.spec.node_name
             if over or waited_s > PATIENCE_S:
                 if not forced and found.metadata.deletion_grace_period_seconds != 0:
@@ -180,6 +199,20 @@ class Removal:
         except ApiError as error:
             if not error.is_changed:
                 raise
+
+
+def _keeps_files(pod: Pod) -> bool:
+    worker = facts.status_of(pod, WORKER)
+    return worker is not None and worker.state.terminated is not None and facts.sidecar_runs(pod)
+
+
+def _awaits_word(pod: Pod, role: Role) -> bool:
+    """Returns whether the request to start has not arrived, in a Pod whose sidecar may have the job's inputs already: the Pod stays, since
+    jobd may repeat the request, and two of them start nothing twice.
+    """
+    if pod.metadata.deletion_timestamp is not None or not facts.sidecar_runs(pod):
+        return False
+    return facts.lacks_order(pod) if role == "sidecar" else facts.is_held(pod)
 
 
 def _is_unknown(ended: object) -> bool:

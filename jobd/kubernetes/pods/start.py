@@ -42,8 +42,10 @@ class Start:
             uid, _, gid = owner_of(pod).partition(":")
             order = msgspec.structs.replace(order, worker_uid=int(uid or 0), worker_gid=int(gid or 0))
             marked = {"metadata": {"annotations": {labels.ORDERED: "true"}, "uid": pod.metadata.uid}}
-            await finished(self._api.merge(pod.metadata.name, marked))
+            # The mark comes between: a jobd that is killed before it leaves a sidecar that another order may reach, and one that is killed
+            # after it a sidecar whose input has ended, which refuses its order at once.
             async with self._api.attach(pod.metadata.name, SIDECAR) as channels:
+                await finished(self._api.merge(pod.metadata.name, marked))
                 await channels.write(encode_order(order))
                 await channels.end()
                 async for _ in channels.output():

@@ -61,7 +61,7 @@ class SecondEngine:
     def load(self, client: docker.DockerClient, image: str) -> None:
         """Copies an image from another engine."""
         mine = self.client()
-        mine.images.load(b"".join(client.images.get(image).save(named=True)))
+        mine.images.load(b"".join(client.images.get(image).save(named=image)))
         mine.close()
 
     def restart(self, number: signal.Signals) -> None:

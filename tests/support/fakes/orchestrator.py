@@ -6,7 +6,7 @@ of the store, of HTTP or of Docker.
 """
 
 import signal as signals
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
 from jobd.jobs.port.errors import (
@@ -201,7 +201,7 @@ class FakeOrchestrator(FakePreparation):
         if users:
             raise RefusedByEngine(f"the workspace of job {ref.id} is in use by job {users[0]}")
 
-    def release_run(self, ref: JobRef) -> None:
+    def release_run(self, ref: JobRef, files_needed: Callable[[], float]) -> None:
         """Notes that the job's run is over."""
         self._world.released.add(ref.uid)
 

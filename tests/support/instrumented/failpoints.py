@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar, cast
 from jobd.__main__ import main
 from jobd.clock import SystemClock
 from jobd.docker.orchestrator import DockerOrchestrator
+from jobd.events.delivery.policies.response_policy import Answer
 from jobd.events.http.sender import Sender
 from jobd.jobs.record.parts import Started
 from jobd.jobs.record.record_form import decode_record
@@ -138,6 +139,7 @@ class Failpoints:
             self._around(
                 part, "send", lambda *_: "send:event", when=lambda answer: (answer.status or 0) // 100 == 2
             )
+            self._around_idle_connections(part)
         return part
 
     def reach(self, name: str) -> None:
@@ -147,6 +149,24 @@ class Failpoints:
             self._left -= 1
             if self._left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+    def _around_idle_connections(self, part: Sender) -> None:
+        """The same points where an event goes out at once, over a connection that is idle."""
+        inner = part.try_send
+
+        def surrounded(
+            url: str, key: str | None, event_id: str, body: bytes, answered: Callable[[Answer], None]
+        ) -> bool:
+            def after(answer: Answer) -> None:
+                if (answer.status or 0) // 100 == 2:
+                    self.reach("after-send:event")
+                answered(answer)
+
+            if self._deadly == "before-send:event":
+                return False  # `send`, which follows, counts the event
+            return inner(url, key, event_id, body, after)
+
+        setattr(part, "try_send", surrounded)  # noqa: B010 - mypy knows a method
 
     def _after_calls(self, before: Callable[[str, float, bool], None]) -> Callable[[str, float, bool], None]:
         def after(name: str, seconds: float, ok: bool) -> None:

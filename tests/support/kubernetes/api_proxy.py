@@ -10,10 +10,10 @@ _CHUNK = 1 << 16
 
 
 class ApiProxy:
-    """Listens on a port of 127.0.0.1 while entered."""
+    """Listens while entered; by default on a free port of 127.0.0.1."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._listener = socket.create_server((host, port))
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()

@@ -1,5 +1,6 @@
 """Orders, and Pods with a status, for the unit tests of the Kubernetes adapter."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,16 @@ REF = JobRef(uid="0123456789abcdef01234567", id="a")
 BEGAN, OVER = "2030-01-01T00:00:05Z", "2030-01-01T00:00:09Z"
 
 
-def order(*, sidecar: bool = False, files: bool = False, ref: JobRef = REF, **fields: Any) -> WorkOrder:
+def order(
+    *,
+    sidecar: bool = False,
+    files: bool = False,
+    ref: JobRef = REF,
+    sources: Mapping[str, JobRef] | None = None,
+    **fields: Any,
+) -> WorkOrder:
     spec = JobSpec(**{"id": ref.id, "image": "busybox", **fields})
-    return WorkOrder(ref, spec, sidecar, Path("files.tar") if files else None)
+    return WorkOrder(ref, spec, sidecar, Path("files.tar") if files else None, sources=sources or {})
 
 
 def body(given: WorkOrder | None = None) -> Body:

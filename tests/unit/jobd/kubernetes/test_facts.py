@@ -145,6 +145,34 @@ def test_a_worker_that_was_lost_with_its_node_has_no_exit_code() -> None:
     assert worker(worker=unknown, phase="Failed").cause is EndCause.UNKNOWN
 
 
+def test_a_worker_whose_end_the_node_never_told_has_ended_with_its_pod() -> None:
+    gone = worker(worker=running(), phase="Failed", conditions=[disrupted("DeletionByPodGC")])
+    assert (gone.cause, gone.exit_code, gone.state) == (EndCause.NODE_LOST, None, ContainerState.ENDED)
+    assert gone.started_at is not None
+    assert worker(worker=running(), phase="Failed").cause is EndCause.UNKNOWN
+
+
+def test_a_sidecar_without_its_order_has_not_started() -> None:
+    def state(**fields: Any) -> Any:
+        return facts.facts(pod(sidecar=running(), **fields), "sidecar", 1, NOW)
+
+    made = state()
+    assert made is not None
+    assert (made.state, made.started_at) == (ContainerState.CREATED, None)
+    assert facts.sidecar_runs(pod(sidecar=running()))
+
+
+def test_a_start_that_the_end_of_the_kubelet_interrupted_is_repeated_unless_inputs_would_be_lost() -> None:
+    message = "failed to create containerd task: failed to create shim task: context canceled: unknown"
+    failed = terminated(128, "StartError", startedAt=None, message=message)
+    assert worker(worker=failed, phase="Failed").start_may_pass
+    assert not worker(worker=failed, phase="Failed", sidecar=running()).start_may_pass
+    missing = terminated(
+        128, "StartError", startedAt=None, message='exec: "x": executable file not found in $PATH'
+    )
+    assert not worker(worker=missing, phase="Failed").start_may_pass
+
+
 def test_a_pod_that_its_node_refused_never_ran() -> None:
     found = worker(phase="Failed", reason="OutOfcpu", message="Pod was rejected: node didn't have enough cpu")
     assert (found.state, found.exit_code) == (ContainerState.CREATED, NOT_STARTED)

@@ -60,7 +60,7 @@ def test_a_job_with_files_is_held_by_its_sidecars_probe(fields: dict[str, Any]) 
     # A worker that shares processes with its sidecar could read the order, which has credentials.
     assert "shareProcessNamespace" not in found
     assert sidecar.get("stdin", False) is ("sidecar" in fields)
-    assert sidecar["args"] == ["--order"] * ("sidecar" in fields) + ["--keep"] * ("outputs" in fields)
+    assert sidecar["args"] == [*["--order"] * ("sidecar" in fields), "--keep"]
 
 
 def test_what_a_job_asks_for_is_in_its_pod() -> None:
@@ -169,3 +169,11 @@ def test_a_body_is_json_and_its_digest_follows_from_all_of_it() -> None:
     digests = {made["metadata"]["annotations"][labels.DIGEST] for made in (first, body(), body(order(cpu=2)))}
     assert len(digests) == 2
     assert first["metadata"]["name"] == labels.pod_name(REF, INSTANCE)
+
+
+def test_only_a_sidecar_that_gets_files_of_earlier_jobs_has_a_folder_for_them() -> None:
+    def paths(**fields: Any) -> list[str]:
+        return [one["mountPath"] for one in spec(sidecar=True, **fields)["initContainers"][0]["volumeMounts"]]
+
+    assert "/jobs" not in paths()
+    assert "/jobs" in paths(sources={"a": JobRef(uid="u", id="a")})

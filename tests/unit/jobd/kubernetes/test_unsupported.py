@@ -26,10 +26,10 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("stdin", {"stdin": True}),
     ("tty", {"tty": True}),
     ("attach", {"attach": True}),
-    ("artifacts[0]", {"artifacts": [JobFiles(id="i", job="j", source="s", out="o")]}),
 ]
 TAKEN: list[dict[str, Any]] = [
     {},
+    {"artifacts": [JobFiles(id="i", job="j", source="s", out="o")]},
     {"user": "1000"},
     {"user": "1000:1000", "read_only": True, "secrets": {"a": "b"}, "gpus": 1, "shm_size": 64},
     {"extra_hosts": ["a:10.0.0.1", "b:[::1]"], "dns": ["10.0.0.1"], "hostname": "host-1", "init": False},

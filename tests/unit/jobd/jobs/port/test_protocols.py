@@ -17,6 +17,7 @@ PARTS = (
         protocols.ExecutionEngine,
         ("jobs/run/execution.py", "jobs/log/container_log_follower.py", "jobs/log/output_follower.py"),
     ),
+    (protocols.RunRelease, ("jobs/run/supervisor.py",)),
     (protocols.Logs, ("jobs/log/container_log_follower.py",)),
     (protocols.WorkerOutput, ("jobs/log/output_follower.py",)),
     (protocols.Files, ("jobs/run/output_collection.py",)),
