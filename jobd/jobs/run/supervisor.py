@@ -10,6 +10,7 @@ import logging
 from datetime import datetime, timedelta
 
 from jobd.jobs.admission.slot import Slot
+from jobd.jobs.files_needed import files_needed
 from jobd.jobs.port.errors import EngineError, EngineUnavailable
 from jobd.jobs.port.hints import Connected, Hint
 from jobd.jobs.port.model import Progress
@@ -20,7 +21,6 @@ from jobd.jobs.run.admission import Admission
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.execution import Execution
 from jobd.jobs.run.executors import Executors
-from jobd.jobs.run.files_needed import files_needed
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.wakeup import Wakeup
 from jobd.jobs.state import actions, facts
