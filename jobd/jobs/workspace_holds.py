@@ -96,13 +96,9 @@ class WorkspaceHolds:
         """Returns the ids of the jobs that take files of this job's workspace."""
         return [one.id for one in self._holders.get(uid, {}).values() if one.files]
 
-    def is_held(self, uid: str) -> bool:
-        """Returns whether a job, or a submission under way, holds the workspace."""
-        return uid in self._holders or uid in self._reserved
-
     def begin_removal(self, uid: str) -> bool:
         """Returns False if a job, or a submission under way, holds the workspace. Else no job can hold it until `end_removal`."""
-        if self.is_held(uid):
+        if uid in self._holders or uid in self._reserved:
             return False
         self._removing[uid] = None
         return True

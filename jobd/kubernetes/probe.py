@@ -18,13 +18,13 @@ from jobd.kubernetes.mapping import rights
 from jobd.kubernetes.mapping.models import AccessReview, NodeList, RulesReview, Version
 from jobd.kubernetes.mapping.quantities import number
 from jobd.kubernetes.pods.api import translated
+from jobd.kubernetes.remedies import REMEDIES
 
 UNKNOWN_CPUS, UNKNOWN_MEMORY = 100_000, 1 << 50
 """The size of a cluster whose nodes jobd may not list: its quota and scheduler decide."""
 KNOWN_S = 60.0
 """Nodes and rights change rarely: they are asked for again after this time, or at once while a right is missing."""
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubject"
-GRANT = "kubectl apply -f deploy/kubernetes/base/rights.yaml grants all rights that jobd needs"
 
 
 class Probe:
@@ -76,7 +76,7 @@ class Probe:
         self._missing = rights.sentences(missing, self._client.access.namespace)
         if any((one.resource, one.verb) == ("pods", "list") for one in missing):
             error = RefusedByEngine(self._missing[0])
-            error.remedy = GRANT
+            (error.remedy,) = REMEDIES["engine-problem"]
             raise error
         self._nodes = await self._all_nodes()
         self._known_until = now + KNOWN_S

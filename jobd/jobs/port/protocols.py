@@ -101,8 +101,8 @@ class Workers(Protocol):
     async def remove_unstarted(self, ref: JobRef, role: Role, container_id: str) -> StartFate:
         """Removes a container whose start was requested and may still be under way, unless the container has run.
 
-        A start that arrives later finds no container. Never kills a running container. An engine without a record of removed
-        containers returns `unknown`.
+        A start that arrives later finds no container; an engine on which a repeated request starts nothing twice may keep it instead.
+        Never kills a running container. An engine without a record of removed containers returns `unknown`.
         """
         ...
 
