@@ -5,7 +5,7 @@ events, end causes and file downloads have their own modules. All state is a cac
 """
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 
 from jobd.docker.containers.container_ids import ContainerIds
@@ -39,7 +39,7 @@ from jobd.docker.sandboxes.pool import SandboxPool
 from jobd.docker.sizes import Sizes
 from jobd.jobs.port.errors import StartFailed
 from jobd.jobs.port.hints import Connected, Hint
-from jobd.jobs.port.interactive import ExecutedProcess, ProcessInput
+from jobd.jobs.port.interactive import ExecutedProcess, OutputConnection, ProcessInput
 from jobd.jobs.port.model import (
     Command,
     ContainerFacts,
@@ -54,7 +54,6 @@ from jobd.jobs.port.model import (
     Observation,
     Role,
     StartFate,
-    StreamName,
     Unsupported,
     Usage,
     WindowSize,
@@ -265,8 +264,8 @@ class DockerOrchestrator:
                 async for batch in batches:
                     yield batch
 
-    def output(self, ref: JobRef) -> AbstractAsyncContextManager[AsyncIterator[tuple[StreamName, bytes]]]:
-        """Yields what the worker prints from now on; see `port.protocols.WorkerOutput`."""
+    def output(self, ref: JobRef) -> AbstractAsyncContextManager[OutputConnection]:
+        """Opens a connection to what the worker prints from now on; see `port.protocols.WorkerOutput`."""
         return self._output.output(ref)
 
     def input(self, ref: JobRef) -> AbstractAsyncContextManager[ProcessInput]:

@@ -6,13 +6,13 @@ start; logs, hints and files have their own modules. All state is a cache: Pods 
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
 
 from jobd.clock import Clock, SystemClock
 from jobd.jobs.port.errors import RefusedByEngine
 from jobd.jobs.port.hints import Hint
-from jobd.jobs.port.interactive import ExecutedProcess, ProcessInput
+from jobd.jobs.port.interactive import ExecutedProcess, OutputConnection, ProcessInput
 from jobd.jobs.port.model import (
     Command,
     ContainerFacts,
@@ -27,7 +27,6 @@ from jobd.jobs.port.model import (
     Observation,
     Role,
     StartFate,
-    StreamName,
     Unsupported,
     Usage,
     WindowSize,
@@ -201,7 +200,7 @@ class KubernetesOrchestrator:
             async for batch in batches:
                 yield batch
 
-    def output(self, ref: JobRef) -> AbstractAsyncContextManager[AsyncIterator[tuple[StreamName, bytes]]]:
+    def output(self, ref: JobRef) -> AbstractAsyncContextManager[OutputConnection]:
         """Raises ContainerGone on entry: readers get each line when it ends."""
         return NoOutput()
 

@@ -144,6 +144,27 @@ MUTATIONS = (
         "tests/unit/jobd/jobs/log/test_live_output.py::test_a_log_that_differs_from_the_output_ends_the_live_output",
     ),
     Mutation(
+        "a log whose last lines are missing is not read to its end",
+        "jobd/jobs/log/live_output.py",
+        "        return self.stored == self.start + len(self.data) and self._stored_check == self._output_check",
+        "        return True",
+        "tests/faults/engine/test_cut_outputs.py::test_a_followed_log_loses_the_last_lines",
+    ),
+    Mutation(
+        "a log is taken for whole by its size alone",
+        "jobd/jobs/log/live_output.py",
+        " and self._stored_check == self._output_check",
+        "",
+        "tests/unit/jobd/jobs/log/test_output_in_log.py::test_only_a_log_with_exactly_the_output_is_whole",
+    ),
+    Mutation(
+        "a log is taken for whole though jobd may have missed an event",
+        "jobd/jobs/state/observed_state.py",
+        "self.end_heard = not self._disturbed",
+        "self.end_heard = True",
+        "tests/unit/jobd/jobs/state/test_observed_state.py::test_an_end_is_heard_unless_jobd_may_have_missed_something",
+    ),
+    Mutation(
         "an output is remembered without a bound",
         "jobd/jobs/log/live_output.py",
         "self._drop(len(self.data) - LIVE_BYTES)",

@@ -52,7 +52,8 @@ async def test_input_from_before_the_start_arrives_whole_and_its_end_ends_the_wo
     needs(world, Ability.INPUT)
     port = world.orchestrator
     await prepared(world, ref, behave(copies=True, exit_code=3), stdin=True)
-    async with asyncio.timeout(world.deadline_s), port.output(ref) as pieces, port.input(ref) as stream:
+    async with asyncio.timeout(world.deadline_s), port.output(ref) as connection, port.input(ref) as stream:
+        pieces = connection.pieces()
         await stream.write(b"early\n")
         await port.start_worker(ref)
         await stream.write(b"late\n")
@@ -97,7 +98,8 @@ async def test_a_terminal_outlives_its_connections(world: Any, ref: JobRef, beha
     needs(world, Ability.INPUT)
     port = world.orchestrator
     await prepared(world, ref, behave(lines=("ready",), copies=True), stdin=True, tty=True)
-    async with asyncio.timeout(world.deadline_s), port.output(ref) as pieces:
+    async with asyncio.timeout(world.deadline_s), port.output(ref) as connection:
+        pieces = connection.pieces()
         await port.start_worker(ref)
         await heard_until(pieces, b"ready\r\n")
         for word in (b"first", b"second"):
@@ -116,7 +118,8 @@ async def test_a_terminal_has_one_stream_and_its_log_has_whole_lines(
     needs(world, Ability.INPUT)
     port = world.orchestrator
     await prepared(world, ref, behave(lines=("one", "two"), errors=("three",), rest="four"), tty=True)
-    async with asyncio.timeout(world.deadline_s), port.output(ref) as pieces:
+    async with asyncio.timeout(world.deadline_s), port.output(ref) as connection:
+        pieces = connection.pieces()
         await port.start_worker(ref)
         assert (await heard(pieces))["stdout"] == b"one\r\ntwo\r\nthree\r\nfour"
     await until(ref, ended)
@@ -133,7 +136,8 @@ async def test_a_terminal_has_the_size_that_it_gets(world: Any, ref: JobRef, beh
     assert not await port.resize(ref, WindowSize(columns=90, rows=30))
     await prepared(world, ref, behave(lines=("ready",), shows_size=True), tty=True)
     assert not await port.resize(ref, WindowSize(columns=90, rows=30)), "the worker does not run yet"
-    async with asyncio.timeout(world.deadline_s), port.output(ref) as pieces:
+    async with asyncio.timeout(world.deadline_s), port.output(ref) as connection:
+        pieces = connection.pieces()
         await port.start_worker(ref)
         await heard_until(pieces, b"ready")
         for columns, rows in ((100, 40), (71, 13)):

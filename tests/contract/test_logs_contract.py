@@ -76,9 +76,9 @@ async def test_output_arrives_before_its_line_ends(world: Any, ref: JobRef, beha
         world.work(ref, behave(lines=("one",), rest="two", stays=True)), Progress()
     )
     heard = b""
-    async with asyncio.timeout(world.deadline_s), world.orchestrator.output(ref) as pieces:
+    async with asyncio.timeout(world.deadline_s), world.orchestrator.output(ref) as connection:
         await world.orchestrator.start_worker(ref)
-        async for stream, data in pieces:
+        async for stream, data in connection.pieces():
             assert stream == "stdout"
             heard += data
             if heard == b"one\ntwo":
@@ -91,9 +91,9 @@ async def test_the_streams_of_an_output_are_apart(world: Any, ref: JobRef, behav
     behaviour = behave(lines=("a", "b"), errors=("c",), rest="d")
     await world.orchestrator.prepare(world.work(ref, behaviour), Progress())
     heard = {"stdout": b"", "stderr": b""}
-    async with asyncio.timeout(world.deadline_s), world.orchestrator.output(ref) as pieces:
+    async with asyncio.timeout(world.deadline_s), world.orchestrator.output(ref) as connection:
         await world.orchestrator.start_worker(ref)
-        async for stream, data in pieces:
+        async for stream, data in connection.pieces():
             heard[stream] += data
     assert heard == {"stdout": b"a\nb\nd", "stderr": b"c\n"}
 

@@ -72,8 +72,8 @@ class ContainerOutput:
             raise EngineUnavailable("the log stream ended while the container runs")
 
     @asynccontextmanager
-    async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
-        """Yields what the worker prints from now on; see `port.protocols.WorkerOutput`.
+    async def output(self, ref: JobRef) -> AsyncIterator["AttachedOutput"]:
+        """Opens a connection to what the worker prints from now on; see `port.protocols.WorkerOutput`.
 
         The engine attaches the connection before its answer. A connection that breaks may end as at the worker's end: the output has
         ended only if the worker has. Source: Docker Engine API, ContainerAttach.
@@ -88,7 +88,7 @@ class ContainerOutput:
             async with self._engine.streams.open(
                 "POST", path, params=params, silence_s=None, buffer_bytes=_BUFFER_BYTES
             ) as body:
-                yield self._pieces(ref, body, raw=raw)
+                yield AttachedOutput(self._ids, ref, body, raw=raw)
         except Refusal as error:
             if error.status in (404, 409):
                 self._ids.forget(ref, "worker")
@@ -99,14 +99,30 @@ class ContainerOutput:
         except DamagedLog as error:
             raise EngineUnavailable(f"cannot read the output of job {ref.id}: {error}") from error
 
-    async def _pieces(self, ref: JobRef, body: Body, *, raw: bool) -> AsyncIterator[tuple[StreamName, bytes]]:
-        frames = Frames()
-        async for chunk in body.chunks():
-            if raw:
+
+class AttachedOutput:
+    """A connection that is attached to a worker; see `port.protocols.OutputConnection`."""
+
+    def __init__(self, ids: ContainerIds, ref: JobRef, body: Body, *, raw: bool) -> None:
+        self._ids = ids
+        self._ref = ref
+        self._body = body
+        self._raw = raw
+        self._frames = Frames()
+
+    async def pieces(self) -> AsyncIterator[tuple[StreamName, bytes]]:
+        """Yields the output; see `port.protocols.OutputConnection`."""
+        async for chunk in self._body.chunks():
+            if self._raw:
                 yield "stdout", chunk
                 continue
-            for piece in frames.feed(chunk):
+            for piece in self._frames.feed(chunk):
                 yield piece
-        now = await self._ids.inspect(ref, "worker")
-        if frames.cut or (now is not None and now.state.status in _NOT_ENDED):
+        if self._frames.cut:
+            raise EngineUnavailable("the worker's output was cut")
+
+    async def check_end(self) -> None:
+        """Inspects the worker. The engine answers once it has removed the network of a worker that has just ended."""
+        now = await self._ids.inspect(self._ref, "worker")
+        if now is not None and now.state.status in _NOT_ENDED:
             raise EngineUnavailable("the worker's output was cut")

@@ -19,9 +19,8 @@ from jobd.jobs.interactive.inputs import Inputs
 from jobd.jobs.interactive.sizes import follow_size
 from jobd.jobs.interactive.streams import KEEP_ALIVE_S, QUIET_S, Wiring
 from jobd.jobs.port.errors import ContainerGone, EngineUnavailable
-from jobd.jobs.port.interactive import InteractiveEngine, ProcessInput
+from jobd.jobs.port.interactive import InteractiveEngine, ProcessInput, WorkerOutput
 from jobd.jobs.port.model import Command, JobRef, WindowSize
-from jobd.jobs.port.protocols import WorkerOutput
 from jobd.jobs.record.parts import Caller, Started
 from jobd.jobs.record.record import Record
 from jobd.jobs.run.supervisors import Supervisors
@@ -144,7 +143,7 @@ class Sessions:
             ref = await self._attachable(target, arrival)
             if ref is not None:
                 try:
-                    pieces = await stack.enter_async_context(self._engine.output(ref))
+                    output = await stack.enter_async_context(self._engine.output(ref))
                     stream = await stack.enter_async_context(self._input(target, ref)) if feeds else None
                 except ContainerGone:
                     if not await self._is_over_soon(target):
@@ -163,7 +162,8 @@ class Sessions:
                             _cancelled, asyncio.create_task(sizes, name="resize terminal")
                         )
                     try:
-                        await wiring.print(pieces, lambda: self._is_over(target))
+                        await wiring.print(output.pieces(), lambda: self._is_over(target))
+                        await output.check_end()
                     except EngineUnavailable:
                         if not await self._never_ran(target):
                             raise  # a part of the output is missing

@@ -8,8 +8,10 @@ Owns the buffers and their bounds. `output_follower.py` fills them, `log_view.py
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from zlib import crc32
 
 from jobd.jobs.port.model import RawLine, StreamName
 
@@ -42,6 +44,9 @@ class LiveOutput:
         self.ended = asyncio.Event()
         """Set once no more bytes come."""
         self._complete = False
+        self._connection_ended = False
+        self._settled = asyncio.Event()
+        """Set once `is_in_log` need not wait."""
         self._seq = seq
         self._notify = notify
         self._buffers: dict[StreamName, _Buffer] = {"stdout": _Buffer(), "stderr": _Buffer()}
@@ -76,10 +81,26 @@ class LiveOutput:
             if not self._buffers[stream].store(b"".join(logged)):
                 self.lose()
                 return
+        self._settle()
 
     def lose(self) -> None:
         """The log and the output differ: from now on readers get no unfinished line."""
         self._seq = None
+        self._settle()
+
+    def end_connection(self) -> None:
+        """The connection has ended: with the worker, or because it broke."""
+        self._connection_ended = True
+        self._settle()
+
+    async def is_in_log(self, limit_s: float) -> bool:
+        """Returns whether the log has exactly the bytes of the ended connection, from the worker's start on. Waits for both, for at most
+        `limit_s`.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._settled.wait()
+        return self._is_known_to_its_end and all(buffer.is_in_log for buffer in self._buffers.values())
 
     def end(self) -> None:
         """The worker has ended, and all of its output has arrived."""
@@ -116,6 +137,17 @@ class LiveOutput:
                 follows = True
         return follows
 
+    @property
+    def _is_known_to_its_end(self) -> bool:
+        return self._seq is not None and self._connection_ended
+
+    def _settle(self) -> None:
+        if self._seq is None or (
+            self._connection_ended
+            and all(buffer.is_in_log or not buffer.ends_with_newline for buffer in self._buffers.values())
+        ):
+            self._settled.set()
+
     def _flush(self) -> None:
         self._flush_timer = None
         more = {buffer.flush() for buffer in self._buffers.values()}
@@ -133,9 +165,20 @@ class _Buffer:
         self.start = 0
         self.stored = 0
         self.flushed = 0
+        self._output_check = self._stored_check = 0
+        """CRC-32 of all bytes of the output, and of the log."""
+
+    @property
+    def is_in_log(self) -> bool:
+        return self.stored == self.start + len(self.data) and self._stored_check == self._output_check
+
+    @property
+    def ends_with_newline(self) -> bool:
+        return self.data.endswith(b"\n")
 
     def append(self, data: bytes) -> None:
         self.data += data
+        self._output_check = crc32(data, self._output_check)
         self._drop(len(self.data) - LIVE_BYTES)
 
     def store(self, logged: bytes) -> bool:
@@ -144,6 +187,7 @@ class _Buffer:
         part = logged[at - self.stored :]
         here = self.data[at - self.start : at - self.start + len(part)]
         self.stored += len(logged)
+        self._stored_check = crc32(logged, self._stored_check)
         same = part.startswith(here)
         self._drop(self.stored - self.start)
         return same

@@ -11,13 +11,17 @@ from dataclasses import replace
 
 from jobd.jobs.log.live_output import LiveOutput, LiveOutputs
 from jobd.jobs.port.errors import EngineError
+from jobd.jobs.port.interactive import WorkerOutput
 from jobd.jobs.port.model import JobRef, RawLine
-from jobd.jobs.port.protocols import WorkerOutput
 
 ATTACH_LIMIT_S = 2.0
 """The worker's start waits no longer for the connection."""
 END_LIMIT_S = 5.0
 """The output of an ended worker ends a moment after the worker."""
+IN_LOG_LIMIT_S = 0.2
+"""The followed log of an ended worker has the last lines a moment after the output."""
+CHECK_DELAY_S = 0.1
+"""A connection usually ends with its worker, and then the follower is stopped before it asks the engine."""
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +71,12 @@ class OutputFollower:
         if output is not None:
             self._outputs.drop(self._uid, output)
 
+    async def is_in_log(self) -> bool:
+        """Returns whether the job's log has exactly the output of the worker, which has ended: two ways to read the output agree from the
+        worker's start to the connection's end. Waits for at most `IN_LOG_LIMIT_S`.
+        """
+        return self._output is not None and await self._output.is_in_log(IN_LOG_LIMIT_S)
+
     async def resolve_newlines(self, lines: Sequence[RawLine]) -> Sequence[RawLine]:
         """Returns the lines, with `newline` set where the log leaves it open: as the output ended, or, if that is unknown, with a newline
         after text and none after other bytes.
@@ -100,12 +110,15 @@ class OutputFollower:
 
     async def _follow(self, ref: JobRef, output: LiveOutput, attached: asyncio.Event) -> None:
         try:
-            async with self._engine.output(ref) as pieces:
+            async with self._engine.output(ref) as connection:
                 attached.set()
-                async for stream, data in pieces:
+                async for stream, data in connection.pieces():
                     if output.ended.is_set():
                         return
                     output.append(stream, data)
+                output.end_connection()
+                await asyncio.sleep(CHECK_DELAY_S)
+                await connection.check_end()
             output.end()
         except EngineError as error:
             output.close()

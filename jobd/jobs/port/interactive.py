@@ -1,6 +1,6 @@
-"""What `jobs` requires of an engine for people: feeding a worker's input, its terminal's size, a command beside the worker.
+"""What `jobs` requires of an engine for live streams: a worker's output, input and terminal, a command beside the worker.
 
-Protocols as in `protocols.py`, which has the worker's output.
+Protocols as in `protocols.py`.
 """
 
 from collections.abc import AsyncIterator
@@ -8,6 +8,32 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from jobd.jobs.port.model import Command, JobRef, StreamName, WindowSize
+
+
+class OutputConnection(Protocol):
+    """A connection to a worker's output."""
+
+    def pieces(self) -> AsyncIterator[tuple[StreamName, bytes]]:
+        """Yields the output in the pieces that arrive, until the connection ends. While the caller reads no pieces, the worker's writes
+        block. Raises EngineUnavailable: the connection broke, or the engine's bytes cannot be decoded.
+        """
+        ...
+
+    async def check_end(self) -> None:
+        """Call after the last piece. Raises EngineUnavailable: the worker has not ended, so the connection broke."""
+        ...
+
+
+class WorkerOutput(Protocol):
+    """Reading a worker's output before a line has ended."""
+
+    def output(self, ref: JobRef) -> AbstractAsyncContextManager[OutputConnection]:
+        """Opens a connection to the worker's output from now on: the whole output if entered before the worker's start.
+
+        An engine without such a connection raises ContainerGone: readers then get each line when it ends. A frozen worker may raise it.
+        Raises: ContainerGone, EngineUnavailable.
+        """
+        ...
 
 
 class ProcessInput(Protocol):

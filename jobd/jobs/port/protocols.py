@@ -5,12 +5,11 @@ Every call may be repeated unless its text says otherwise. Every call raises Eng
 its text names only further errors.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 from jobd.jobs.port.hints import Hint
-from jobd.jobs.port.interactive import InteractiveEngine
+from jobd.jobs.port.interactive import InteractiveEngine, WorkerOutput
 from jobd.jobs.port.model import (
     ContainerFacts,
     ContainerState,
@@ -26,7 +25,6 @@ from jobd.jobs.port.model import (
     Progress,
     Role,
     StartFate,
-    StreamName,
     Unsupported,
     Usage,
     WorkOrder,
@@ -199,19 +197,6 @@ class Logs(Protocol):
         Raises:
             ContainerGone: no more lines can be read. EngineUnavailable: the connection broke. LogUnreadable: the engine did not return
             the log; repeat the call from the last cursor.
-        """
-        ...
-
-
-class WorkerOutput(Protocol):
-    """Reading a worker's output before a line has ended."""
-
-    def output(self, ref: JobRef) -> AbstractAsyncContextManager[AsyncIterator[tuple[StreamName, bytes]]]:
-        """Yields the worker's output from now on, in the pieces that arrive, until the worker ends; the whole output if entered
-        before the worker's start. While the caller reads no pieces, the worker's writes block.
-
-        An engine without such a connection raises ContainerGone: readers then get each line when it ends. A frozen worker may raise it.
-        Raises: ContainerGone. EngineUnavailable: the connection broke, or the engine's bytes cannot be decoded.
         """
         ...
 

@@ -11,18 +11,19 @@ from jobd.jobs.log.output_follower import OutputFollower
 from jobd.jobs.port.errors import EngineError, EngineUnavailable, RefusedByEngine, StartFailed
 from jobd.jobs.port.model import ContainerFacts, ContainerState, EndCause, LogBatch, Observation, Role
 from jobd.jobs.port.protocols import ExecutionEngine
+from jobd.jobs.record.states import Running
 from jobd.jobs.run.dependencies import Dependencies
 from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.sidecar_reports import SidecarReports, follow_reports
 from jobd.jobs.state import facts
 from jobd.jobs.state.next_action import has_succeeded
 from jobd.jobs.state.observed_state import ObservedState
-from jobd.jobs.state.transitions.outcome import outputs_follow
+from jobd.jobs.state.transitions.outcome import outputs_follow, sidecar_waits
 from jobd.store.errors import StoreError
 
 DIRECT_ORDER_LIMIT_S, EARLY_NOTIFICATION_LIMIT_S = 10.0, 1.0
 """The exit event waits no longer for the engine's answer to the sidecar's signal."""
-_ALIVE = (ContainerState.CREATED, ContainerState.RUNNING)
+_OVER = (ContainerState.ENDED, ContainerState.GONE)
 
 
 class Execution:
@@ -43,11 +44,7 @@ class Execution:
         self._reports = follow_reports(engine, deps.clock, lambda: job_state.ref, reports)
         self._output = OutputFollower(engine, deps.live_outputs, lambda: job_state.ref, deps.notify)
         self._logs = ContainerLogFollower(
-            engine,
-            deps.clock,
-            "worker",
-            lambda: (job_state.ref, job_state.log_cursor()),
-            self._take_log,
+            engine, deps.clock, "worker", lambda: (job_state.ref, job_state.log_cursor()), self._take_log
         )
 
     async def _take_log(self, read: LogBatch) -> None:
@@ -76,20 +73,15 @@ class Execution:
     async def start_worker(self) -> None:
         """Starts the worker, unless a user has cancelled the job meanwhile."""
         job_state = self._job_state
-        if job_state.spec.secrets:
-            observation = await self._engine.observe(job_state.ref)
-            if observation.sidecar is None or observation.sidecar.state is not ContainerState.RUNNING:
-                # The secrets' memory ended with the sidecar: the worker would find an empty folder.
-                why = "the sidecar that held the job's secrets ended before the worker was started"
-                await job_state.apply(facts.SetupFailed("input-failed", why))
-                return None
-        if job_state.spec.attach:
-            if job_state.record.phase == "running":
-                await self._deps.attachments.hold(job_state.record.uid)
-            if job_state.record.phase != "running":
-                return None  # a user has cancelled the job, perhaps before the wait
+        if job_state.spec.attach and job_state.record.phase == "running":
+            await self._deps.attachments.hold(job_state.record.uid)
+        if not isinstance(job_state.record.state, Running):
+            return None
         if refusal := await self._deps.mounts.refusal(job_state.spec, job_state.record.caller):
             await job_state.apply(facts.SetupFailed("input-failed", refusal))
+            return None
+        if sidecar_waits(job_state.spec) and (lost := await self._lost_sidecar()):
+            await job_state.apply(lost)
             return None
         # Attaching waits for the engine, the commit waits for the disk.
         following = asyncio.gather(
@@ -101,12 +93,14 @@ class Execution:
         finally:
             await following
         if job_state.record.phase != "running" or job_state.record.worker_over:
-            return await self._output.stop()  # a user has cancelled the job
+            return await self._output.stop()
         self._observed_state.forget()
         hint_count_before = self._observed_state.hint_count
         try:
             state = await self._engine.start_worker(job_state.ref)
-        except EngineUnavailable:
+        except EngineUnavailable as error:
+            if error.unsent:
+                await job_state.apply(facts.StartUnsent())
             raise
         except EngineError as error:
             code = error.exit_code if isinstance(error, StartFailed) else None
@@ -126,6 +120,20 @@ class Execution:
             self._logs.start()
             self._observed_state.started(worker, hint_count_before)
 
+    async def _lost_sidecar(self) -> facts.SidecarLost | None:
+        """Returns the fact if the sidecar does not wait for the worker's end: its secrets ended with it, and nobody would deliver outputs."""
+        sidecar = (await self._engine.observe(self._job_state.ref)).sidecar
+        if sidecar is None or not sidecar.ended:
+            is_there = sidecar is not None and sidecar.state is ContainerState.RUNNING
+            return (
+                None
+                if is_there
+                else facts.SidecarLost("the sidecar was removed before the worker was started")
+            )
+        cause = await self._engine.end_cause(self._job_state.ref, "sidecar", sidecar)
+        why = f"the sidecar ended with code {sidecar.exit_code} before the worker was started"
+        return facts.SidecarLost(why, counts=cause is not EndCause.ENGINE_STOPPED)
+
     async def remove_unstarted(self, role: Role) -> None:
         """Removes a container whose start was requested, unless the container has run; then observes it, or uses the engine's end event."""
         job_state = self._job_state
@@ -135,7 +143,8 @@ class Execution:
             return
         fate = await self._engine.remove_unstarted(job_state.ref, role, container_id)
         self._observed_state.forget()
-        if fate.kind == "never":
+        # A sidecar may load the inputs twice, so what is not known does no harm.
+        if fate.kind == "never" or (role == "sidecar" and fate.kind == "unknown"):
             if role == "worker":
                 await self._output.stop()
             await job_state.apply(facts.NeverStarted(role))
@@ -144,13 +153,9 @@ class Execution:
         elif role == "sidecar":
             await job_state.apply(facts.Observed(Observation(None, fate.end), reports_drained=True))
         else:
-            await self._ended_before_observation(fate.end)
-
-    async def _ended_before_observation(self, end: ContainerFacts | None) -> None:
-        """The worker's container is removed. `end`: the worker ran and ended before its removal; draining marks the log as incomplete."""
-        if end is not None and end.cause is EndCause.UNKNOWN:
-            end = None  # the container is removed: the meaning of its exit code can no longer be determined
-        await self._job_state.apply(facts.Observed(Observation(end, None)))
+            # The container is removed, and with it what an exit code without a cause means. Draining marks the log as incomplete.
+            end = None if fate.end is None or fate.end.cause is EndCause.UNKNOWN else fate.end
+            await job_state.apply(facts.Observed(Observation(end, None)))
 
     async def observe(self) -> None:
         """Observes the containers, or takes the worker's end from a hint; reads their logs."""
@@ -158,16 +163,13 @@ class Execution:
         if job_state.record.input == "open" and not self._deps.inputs.holds(job_state.record.uid):
             await job_state.apply(facts.InputCut())
         died = observed_state.pop_end_event(job_state.record)
-        if (
-            died is not None
-            and job_state.record.phase == "running"
-            and job_state.record.started_at is not None
-        ):
+        record = job_state.record
+        if died is not None and record.phase == "running" and record.started_at is not None:
             await job_state.apply(facts.Observed(Observation(died, None)))
             return
         hints_before = observed_state.hint_count
         observation = await self._engine.observe(job_state.ref)
-        sidecar_over = observation.sidecar is not None and observation.sidecar.state not in _ALIVE
+        sidecar_over = observation.sidecar is not None and observation.sidecar.state in _OVER
         if sidecar_over and job_state.record.phase in ("inputs", "outputs"):
             await self._reports.drain()
         elif observation.sidecar is not None and observation.sidecar.state is ContainerState.RUNNING:
@@ -198,10 +200,10 @@ class Execution:
 
     async def measure(self) -> None:
         """Measures a running worker."""
-        if self._job_state.record.started_at is not None and not self._job_state.record.worker_over:
-            usage = await self._engine.usage(self._job_state.ref)
-            if usage is not None:
-                await self._job_state.apply(facts.Measured(usage))
+        record = self._job_state.record
+        runs = record.started_at is not None and not record.worker_over
+        if runs and (usage := await self._engine.usage(self._job_state.ref)) is not None:
+            await self._job_state.apply(facts.Measured(usage))
 
     async def drain_log(self) -> None:
         """Reads the ended worker's log to its end, or stores a mark that says why the end is missing. Meanwhile the sidecar begins its
@@ -220,25 +222,25 @@ class Execution:
         finally:
             notifying.cancel()
             await asyncio.wait({notifying}, timeout=EARLY_NOTIFICATION_LIMIT_S)
-        notified = [facts.SidecarNotified()] if is_notified else []
-        await self._job_state.apply(facts.LogsDrained(), *notified)
-        self._observed_state.forget()  # an observation from before the worker's end
         await self._output.stop()
+        await self._job_state.apply(facts.LogsDrained(), *([facts.SidecarNotified()] if is_notified else []))
+        self._observed_state.forget()
 
     async def _read_log_to_end(self) -> None:
-        missing = await self._logs.drain()
-        if missing is not None:
+        # While the engine removes the ended worker's network, it gives no log: nothing is asked of it where the log is known to be whole.
+        if self._observed_state.end_heard and await self._output.is_in_log():
+            await self._logs.stop()
+        elif missing := await self._logs.drain():
             await self._job_state.mark_log(missing)
 
     async def _notify_early(self) -> bool:
         """Returns whether the sidecar was notified; if not, jobd does that after the exit event."""
-        record, spec = self._job_state.record, self._job_state.spec
-        # The sidecar's own callbacks must not overtake the exit event.
+        spec = self._job_state.spec
         is_direct = self._deps.sidecar.direct and spec.callback is not None
-        if is_direct or not outputs_follow(record, spec):
+        if is_direct or not outputs_follow(self._job_state.record, spec):
             return False
         try:
-            await self._engine.notify_worker_ended(self._job_state.ref, has_succeeded(record))
+            await self._engine.notify_worker_ended(self._job_state.ref, has_succeeded(self._job_state.record))
         except EngineError:
             return False
         return True

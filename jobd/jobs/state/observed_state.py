@@ -16,13 +16,15 @@ class ObservedState:
     `hint_count` counts the hints: a hint during an observation makes that observation out of date.
     """
 
-    __slots__ = ("_began", "_died", "_disturbed", "hint_count", "observation", "pending")
+    __slots__ = ("_began", "_died", "_disturbed", "end_heard", "hint_count", "observation", "pending")
 
     def __init__(self) -> None:
         self.observation: Observation | None = None
         self.pending = ""
         """Why the worker's start takes its time, as last observed."""
         self.hint_count = 0
+        self.end_heard = False
+        """True if the last end came as a hint, and jobd has missed no hint and no signal since the last observation before it."""
         self._began: ContainerFacts | None = None
         self._died: ContainerFacts | None = None
         self._disturbed = False
@@ -59,6 +61,7 @@ class ObservedState:
     def forget(self) -> None:
         """Marks the observation as out of date."""
         self.observation = None
+        self.end_heard = False
 
     def start_event(self, record: Record) -> ContainerFacts | None:
         """Returns the facts of a hint of this attempt's worker's start."""
@@ -70,7 +73,11 @@ class ObservedState:
         """
         died, self._died = _of_worker(self._died, record), None
         began = self.start_event(record)
-        return None if died is None or began is None else replace(died, started_at=began.started_at)
+        if died is None or began is None:
+            self.end_heard = False
+            return None
+        self.end_heard = not self._disturbed
+        return replace(died, started_at=began.started_at)
 
 
 def _of_worker(facts: ContainerFacts | None, record: Record) -> ContainerFacts | None:

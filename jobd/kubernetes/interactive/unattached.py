@@ -1,15 +1,13 @@
 """Attaching a client to a worker, which jobd does not do on Kubernetes: each attempt is refused with the reason."""
 
-from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import NoReturn
 
 from jobd.jobs.port.errors import ContainerGone, RefusedByEngine
-from jobd.jobs.port.interactive import ProcessInput
-from jobd.jobs.port.model import StreamName
+from jobd.jobs.port.interactive import OutputConnection, ProcessInput
 
 
-class NoOutput(AbstractAsyncContextManager[AsyncIterator[tuple[StreamName, bytes]], None]):
+class NoOutput(AbstractAsyncContextManager[OutputConnection, None]):
     """A worker's output before its lines end."""
 
     async def __aenter__(self) -> NoReturn:

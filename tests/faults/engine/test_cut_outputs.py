@@ -10,6 +10,8 @@ from tests.support.engine.engine_proxy import EngineProxy
 START = r"POST .*/containers/[^/]+/start"
 ATTACH = r"POST .*/containers/[^/]+/attach"
 OUTPUT = r"/containers/[^/]+/(attach|logs)"
+FOLLOW = r"GET .*/containers/[^/]+/logs.*follow=1"
+READ = r"GET .*/containers/[^/]+/logs.*follow=0"
 
 
 @pytest.mark.fast
@@ -46,11 +48,42 @@ def test_the_output_and_the_log_are_cut_shortly_before_the_end(
     daemon = behind_proxy().start()
     daemon.submit(id=job_id, image=worker_image, command="echo one; sleep 2; echo two; exit 3")
     until(lambda: lines(daemon, job_id) == ["one"], "the log has the first line")
-    logs = proxy.on(r"GET .*/containers/[^/]+/logs.*follow=1", "refuse", None)
+    logs = proxy.on(FOLLOW, "refuse", None)
     proxy.cut(OUTPUT)
     daemon.ended(job_id)
     logs.lifted.set()
     assert lines(daemon, job_id) == ["one", "two"]
+
+
+@pytest.mark.fast
+@pytest.mark.fault(
+    row="Engine",
+    injection="the engine ends the followed log in order, without the last lines",
+    invariant="the log has every line",
+)
+@pytest.mark.parametrize("keep", [0, 50, 100])
+def test_a_followed_log_loses_the_last_lines(
+    behind_proxy: Callable[..., Daemon], proxy: EngineProxy, worker_image: str, job_id: str, keep: int
+) -> None:
+    daemon = behind_proxy().start()
+    proxy.on(FOLLOW, "short", None, keep=keep)
+    daemon.submit(id=job_id, image=worker_image, command="echo one; echo two; echo three")
+    daemon.ended(job_id)
+    assert lines(daemon, job_id) == ["one", "two", "three"]
+
+
+def test_a_log_that_is_known_to_be_whole_is_not_read_again(
+    behind_proxy: Callable[..., Daemon], proxy: EngineProxy, worker_image: str, job_id: str
+) -> None:
+    daemon = behind_proxy().start()
+    whole, rest = f"{job_id}-whole", f"{job_id}-rest"
+    daemon.submit(id=whole, image=worker_image, command="echo one; sleep 0.5; echo two >&2; exit 3")
+    daemon.ended(whole)
+    assert proxy.count(READ) == 0
+    daemon.submit(id=rest, image=worker_image, command="printf one")
+    daemon.ended(rest)
+    assert proxy.count(READ) > 0, "a follow holds a line without a newline back"
+    assert (lines(daemon, whole), lines(daemon, rest)) == (["one", "two"], ["one"])
 
 
 def lines(daemon: Daemon, job_id: str) -> list[str]:

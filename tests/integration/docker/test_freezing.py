@@ -33,6 +33,6 @@ async def test_a_frozen_worker_stands_still_and_can_be_read(bench: Any) -> None:
         async with port.output(ref):
             pass
     await port.thaw_worker(ref)
-    async with asyncio.timeout(60), port.output(ref) as pieces:
-        assert await anext(pieces) == ("stdout", b"tick\n")
+    async with asyncio.timeout(60), port.output(ref) as connection:
+        assert await anext(aiter(connection.pieces())) == ("stdout", b"tick\n")
         assert await prints(bench) > before[0]

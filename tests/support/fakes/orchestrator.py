@@ -32,14 +32,13 @@ from jobd.jobs.port.model import (
     Observation,
     Role,
     StartFate,
-    StreamName,
     Usage,
     WindowSize,
 )
 from jobd.wire.report import SidecarOrder
 from tests.support.fakes.interactive import FakeInput, FakeProcess
 from tests.support.fakes.preparation import FakePreparation
-from tests.support.fakes.printed import output, printed
+from tests.support.fakes.printed import FakeOutput, printed
 from tests.support.fakes.worker import WorkerScript
 from tests.support.fakes.workspace import below, packed
 
@@ -237,15 +236,15 @@ class FakeOrchestrator(FakePreparation):
                 yield batch
 
     @asynccontextmanager
-    async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
-        """Yields the worker's output until its end."""
+    async def output(self, ref: JobRef) -> AsyncIterator[FakeOutput]:
+        """Opens a connection to the worker's output until its end."""
         self._here()
         job = self._world.find(ref)
         if job is None or job.worker is None:
             raise ContainerGone(f"the worker of job {ref.id} does not exist")
         if job.worker.facts.frozen:
             raise ContainerGone(f"the worker of job {ref.id} is frozen")
-        yield output(job.worker, len(job.worker.log), self._hints, self._here)
+        yield FakeOutput(job.worker, self._hints, self._here)
 
     @asynccontextmanager
     async def input(self, ref: JobRef) -> AsyncIterator[FakeInput]:

@@ -35,26 +35,35 @@ async def printed(
         yield LogBatch([box.unfinished], _cursor(taken + 1))
 
 
-async def output(
-    box: Container, taken: int, hints: Hints, answers: Callable[[], None]
-) -> AsyncGenerator[tuple[StreamName, bytes], None]:
-    """Yields a worker's output after its first `taken` lines, its unfinished line at once, until the worker has ended. `answers` as in
-    `printed`.
-    """
-    rest = None
-    with hints.waiting() as news:
-        while True:
-            news.clear()
-            answers()
-            fresh, taken = box.log[taken:], len(box.log)
-            for line in fresh:
-                yield line.stream, line.text.encode() + b"\n"
-            if box.unfinished is not rest and box.unfinished is not None:
-                rest = box.unfinished
-                yield rest.stream, rest.text.encode()
-            if box.facts.ended:
-                return
-            await news.wait()
+class FakeOutput:
+    """A connection to a worker's output from now on: its unfinished line comes at once. `answers` as in `printed`."""
+
+    def __init__(self, box: Container, hints: Hints, answers: Callable[[], None]) -> None:
+        self._box = box
+        self._hints = hints
+        self._answers = answers
+        self._taken = len(box.log)
+
+    async def pieces(self) -> AsyncGenerator[tuple[StreamName, bytes], None]:
+        """Yields the output until the worker has ended."""
+        rest = None
+        with self._hints.waiting() as news:
+            while True:
+                news.clear()
+                self._answers()
+                fresh, self._taken = self._box.log[self._taken :], len(self._box.log)
+                for line in fresh:
+                    yield line.stream, line.text.encode() + b"\n"
+                if self._box.unfinished is not rest and self._box.unfinished is not None:
+                    rest = self._box.unfinished
+                    yield rest.stream, rest.text.encode()
+                if self._box.facts.ended:
+                    return
+                await news.wait()
+
+    async def check_end(self) -> None:
+        """Returns at once: only an engine that is away breaks the connection."""
+        self._answers()
 
 
 def _cursor(lines: int) -> LogCursor:

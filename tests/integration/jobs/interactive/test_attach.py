@@ -55,8 +55,8 @@ async def test_a_worker_starts_once_its_clients_are_attached(
         ):  # the reader of the log attaches as well
             asked.set()
             await answered.wait()
-        async with output(ref) as pieces:
-            yield pieces
+        async with output(ref) as connection:
+            yield connection
 
     monkeypatch.setattr(system.engine, "output", slow)
     record = await system.submit(id="a", attach=True)

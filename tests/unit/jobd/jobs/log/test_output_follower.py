@@ -28,7 +28,7 @@ class Engine:
         self._pieces, self._breaks, self._refuses, self._hangs = pieces, breaks, refuses, hangs
 
     @asynccontextmanager
-    async def output(self, ref: JobRef) -> AsyncIterator[AsyncIterator[tuple[StreamName, bytes]]]:
+    async def output(self, ref: JobRef) -> AsyncIterator["Engine"]:
         assert ref == REF
         if self._refuses:
             raise EngineUnavailable("away")
@@ -36,14 +36,16 @@ class Engine:
             await asyncio.Event().wait()
         self.open += 1
         try:
-            yield self._said()
+            yield self
         finally:
             self.open -= 1
 
-    async def _said(self) -> AsyncIterator[tuple[StreamName, bytes]]:
+    async def pieces(self) -> AsyncIterator[tuple[StreamName, bytes]]:
         await self.go.wait()
         for piece in self._pieces:
             yield "stdout", piece
+
+    async def check_end(self) -> None:
         if self._breaks:
             raise EngineUnavailable("broke")
 

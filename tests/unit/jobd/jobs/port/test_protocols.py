@@ -19,7 +19,7 @@ PARTS = (
     ),
     (protocols.RunRelease, ("jobs/run/supervisor.py",)),
     (protocols.Logs, ("jobs/log/container_log_follower.py",)),
-    (protocols.WorkerOutput, ("jobs/log/output_follower.py",)),
+    (interactive.WorkerOutput, ("jobs/log/output_follower.py",)),
     (protocols.Files, ("jobs/run/output_collection.py",)),
     (protocols.Files, ("jobs/job_files.py",)),
     (protocols.Monitored, ("jobs/run/engine_monitor.py",)),

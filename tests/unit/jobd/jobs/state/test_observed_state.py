@@ -125,3 +125,29 @@ def test_an_end_without_facts_and_one_of_another_container_are_observed(running:
         observed_state.take_hint(Started("u", "worker", replace(running.container("running"), id="w")))
         observed_state.take_hint(ended)
         assert observed_state.pop_end_event(running.record) is None, ended
+
+
+def ended_after(running: Any, *disturbances: Hint) -> ObservedState:
+    observed_state = ObservedState()
+    observed_state.take_hint(Started("u", "worker", replace(running.container("running"), id="w")))
+    for hint in disturbances:
+        observed_state.take_hint(hint)
+    observed_state.take_hint(Ended("u", "worker", end_of(running)))
+    assert observed_state.pop_end_event(running.record) is not None
+    return observed_state
+
+
+def test_an_end_is_heard_unless_jobd_may_have_missed_something(running: Any) -> None:
+    assert not ObservedState().end_heard
+    heard = ended_after(running)
+    assert heard.end_heard
+    assert not ended_after(running, Disconnected(), Connected()).end_heard
+    assert not ended_after(running, SignalledExternally("u", "worker")).end_heard
+    heard.forget()
+    assert not heard.end_heard, "another start, or a signal of jobd, follows"
+
+
+def test_an_end_that_jobd_must_observe_is_not_heard(running: Any) -> None:
+    observed_state = ended_after(running)
+    assert observed_state.pop_end_event(running.record) is None
+    assert not observed_state.end_heard
