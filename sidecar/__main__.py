@@ -40,7 +40,7 @@ _ARTIFACTS_JSON = "ARTIFACTS_JSON"
 
 def main() -> int:
     """Runs one job's sidecar and returns the exit code."""
-    interrupts = Interrupts()
+    interrupts = Interrupts(sigterm="worker-ended" if os.environ.get(_ARTIFACTS_JSON) else "leave")
     interrupts.install()
     try:
         return run(interrupts)
@@ -54,7 +54,7 @@ def run(interrupts: Interrupts) -> int:
     try:
         return _main(interrupts, os.environ)
     except Cancelled:
-        note("cancelled before anything was reported")
+        note("cancelled by a signal")
         return EXIT_INPUTS_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -73,9 +73,6 @@ def _main(interrupts: Interrupts, environ: Mapping[str, str]) -> int:
     except Refusal as refusal:
         Reports(interrupts).refused(str(refusal))
         return EXIT_REFUSED
-    except Cancelled:
-        Reports(interrupts).inputs_failed("cancelled before the order was read")
-        return EXIT_INPUTS_FAILED
     reports, http = _reports(order, interrupts)
 
     def context(meter: Meter) -> Context:
@@ -98,11 +95,7 @@ def _main(interrupts: Interrupts, environ: Mapping[str, str]) -> int:
     run = Run(
         plan, workspace, interrupts, reports, context, wait_s, place_secrets=place if order.secrets else None
     )
-    try:
-        reports.started()
-    except Cancelled:
-        reports.inputs_failed("cancelled before the inputs were in place")
-        return EXIT_INPUTS_FAILED
+    reports.started()
     return run.run()
 
 

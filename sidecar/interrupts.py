@@ -1,7 +1,7 @@
 """The process's signal handlers: the worker's end, and time limits.
 
-During the inputs a signal means that the job was cancelled, and raises `Cancelled`. After them, the first signal means that the worker
-has ended, with success or failure. Repeated signals have no effect. The only thread is the main thread, which gets all signals.
+During the inputs a signal ends the run, and raises `Cancelled`. After them, the first signal means that the worker has ended, with
+success or failure; what SIGTERM means depends on who may send it. Repeated signals have no effect. The only thread is the main thread, which gets all signals.
 """
 
 import os
@@ -16,6 +16,11 @@ from typing import Literal
 from jobd.wire.report import FAILED_SIGNAL, SUCCEEDED_SIGNAL
 
 WorkerEnd = Literal["success", "failure"]
+Sigterm = Literal["leave", "worker-ended", "stay"]
+"""What SIGTERM means after the inputs. `leave`: an engine that stops sends it, whether the worker has run or not, so the run ends without
+outputs. `worker-ended`: without jobd, it says that the worker has succeeded. `stay`: a kubelet sends it when the worker has ended, however
+it ended; the other signals tell how.
+"""
 
 _MEANING: dict[int, WorkerEnd] = {
     signal.Signals[SUCCEEDED_SIGNAL]: "success",
@@ -26,7 +31,7 @@ _ALARM_AGAIN_S = 5.0
 
 
 class Cancelled(BaseException):
-    """A signal arrived before the inputs were in place. No Exception, so that no retry or cleanup catches it."""
+    """A signal ended the run before the inputs were in place, or before the worker's end. No Exception, so that no retry or cleanup catches it."""
 
 
 class TimeIsUp(BaseException):
@@ -34,16 +39,13 @@ class TimeIsUp(BaseException):
 
 
 class Interrupts:
-    """The signals of one run. Call `install` first, and `uninstall` where the process continues after the run.
+    """The signals of one run. Call `install` first, and `uninstall` where the process continues after the run."""
 
-    `in_pod`: a kubelet sends SIGTERM when the worker has ended, however it ended; the other signals tell how.
-    """
-
-    def __init__(self, *, in_pod: bool = False) -> None:
+    def __init__(self, *, sigterm: Sigterm = "leave") -> None:
         self.worker_end: WorkerEnd | None = None
         self.terminated = False
         """SIGTERM has arrived."""
-        self._in_pod = in_pod
+        self._sigterm = sigterm
         self._moving_inputs = True
         self._raised = False
         self._held = 0
@@ -136,15 +138,17 @@ class Interrupts:
             signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), _ALARM_AGAIN_S)
 
     def _on_worker_end(self, number: int, frame: FrameType | None) -> None:
+        ends_run = self._moving_inputs
         if number == signal.SIGTERM:
             self.terminated = True
-            if self._in_pod and not self._moving_inputs:
+            if self._sigterm == "stay" and not self._moving_inputs:
                 os.write(self._wake_write, b"!")
                 return
+            ends_run = ends_run or (self._sigterm == "leave" and self.worker_end is None)
         if self.worker_end is None:
             self.worker_end = _MEANING[number]
             os.write(self._wake_write, b"!")
-        if self._moving_inputs and not self._raised:
+        if ends_run and not self._raised:
             self._raised = True
             self._raise(Cancelled())
 

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
 
     gc.freeze()
     gc.enable()
-    interrupts = Interrupts(in_pod=True)
+    interrupts = Interrupts(sigterm="stay")
     interrupts.install()
     try:
         code = run(interrupts) if "--order" in arguments else 0

@@ -12,7 +12,7 @@ from jobd.wire.artifact import Artifact, JobFiles, kind_of
 from sidecar.artifacts.base import PATHS, Context, Meter, Transferred, handler_of, with_native_paths
 from sidecar.entry import READY_FILE
 from sidecar.errors import ArtifactError, Missing
-from sidecar.interrupts import Cancelled, Interrupts, TimeIsUp, WorkerEnd
+from sidecar.interrupts import Interrupts, TimeIsUp, WorkerEnd
 from sidecar.plan import Outcome, Plan, failed, outcome_without_run
 from sidecar.reporting.report import Reports, note
 from sidecar.workspace.paths import Workspace
@@ -45,12 +45,13 @@ class Run:
         self._outcomes: dict[str, Outcome] = {}
 
     def run(self) -> int:
-        """Transfers and reports everything, and returns the exit code."""
-        try:
-            error = self._inputs()
-            self._interrupts.inputs_are_over()
-        except Cancelled:
-            error = "cancelled before the inputs were in place"
+        """Transfers and reports everything, and returns the exit code.
+
+        Raises Cancelled: a signal ended the inputs. Nothing is reported: jobd has asked for the end and knows why, or a stopping engine
+        sent the signal, and jobd starts the sidecar again.
+        """
+        error = self._inputs()
+        self._interrupts.inputs_are_over()
         if error is not None:
             self._reports.inputs_failed(error)
             return EXIT_INPUTS_FAILED

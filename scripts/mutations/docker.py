@@ -4,6 +4,20 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "an engine is asked what happened under the one before",
+        "jobd/docker/containers/unstarted.py",
+        " and await self._uptime.covers_creation(container_id)",
+        "",
+        "tests/faults/engine/test_killed_starts.py::test_the_engine_is_killed_during_a_start",
+    ),
+    Mutation(
+        "a lost answer counts as a request that was not sent",
+        "jobd/docker/http/sdk.py",
+        "unsent=_is_unsent(error)",
+        "unsent=True",
+        "tests/unit/jobd/docker/http/test_sdk.py::test_a_lost_answer_is_no_unsent_request",
+    ),
+    Mutation(
         "an engine that starts and ends a worker is not asked",
         "jobd/docker/containers/exits/exits.py",
         "if was_up is False and await self._uptime.ended_at_start(ended.id):",

@@ -4,6 +4,13 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "an engine that stops says that the worker has succeeded",
+        "sidecar/interrupts.py",
+        'ends_run = ends_run or (self._sigterm == "leave" and self.worker_end is None)',
+        "pass",
+        "tests/unit/sidecar/test_interrupts.py::test_sigterm_of_a_stopping_engine_ends_the_wait_and_says_nothing_of_the_worker",
+    ),
+    Mutation(
         "an upload does not name its type",
         "sidecar/artifacts/upload.py",
         '            headers={"Content-Type": CONTENT_TYPE},\n',

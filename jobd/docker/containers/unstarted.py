@@ -7,6 +7,9 @@ without force therefore comes before a start, which the engine then refuses, or 
 container. A container may still start and end between inspection and removal. The engine's event buffer shows that start: the
 buffer drops the oldest events first, so if the buffer holds an event from before the inspection, it holds every later event.
 
+An engine that is killed during a start does not store that the container ran: its next process shows the container as never started,
+though its command may have run. Only the process that created the container therefore knows that the container has not run.
+
 Source: Docker Engine API, ContainerUpdate, ContainerDelete, SystemEvents.
 """
 
@@ -17,6 +20,7 @@ from dataclasses import replace
 
 import msgspec
 
+from jobd.docker.containers.exits.uptime import Uptime
 from jobd.docker.engine import Engine
 from jobd.docker.http.errors import Refusal
 from jobd.docker.mapping import inspection
@@ -33,8 +37,9 @@ class UnstartedRemoval:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._uptime = Uptime(engine)
         self._marked: OrderedDict[str, None] = OrderedDict()
-        """Containers that an inspection after their `update` event showed as never started."""
+        """Containers that an inspection after their `update` event showed as never started, by the engine process that created them."""
 
     async def remove(self, container_id: str, attempt: int) -> StartFate:
         """Removes the container unless it has run, and returns whether its start happened. Safe to repeat.
@@ -51,7 +56,8 @@ class UnstartedRemoval:
             # This inspection follows the `update` event: a later start has its event after that one.
             if await self._has_run(container_id):
                 return StartFate("began")
-            if len(container_id) <= inspection.LONGEST_ID:
+            is_short = len(container_id) <= inspection.LONGEST_ID
+            if is_short and await self._uptime.covers_creation(container_id):
                 self._marked[container_id] = None
             while len(self._marked) > _REMEMBERED:
                 self._marked.popitem(last=False)
@@ -99,7 +105,7 @@ class UnstartedRemoval:
 def fate(events: Sequence[EngineEvent], attempt: int, marked: bool) -> StartFate:
     """Returns from a removed container's events whether its start happened. Pure.
 
-    `marked`: the container had not run after its last `update` event.
+    `marked`: the container had not run after its last `update` event, and the events are those of the process that created it.
     """
     started = next((event for event in events if event.action == "start"), None)
     died = next((event for event in reversed(events) if event.action == "die"), None)

@@ -12,6 +12,7 @@ from docker import APIClient
 from docker.auth import get_config_header, load_config, resolve_repository_name
 from docker.errors import APIError, DockerException
 from docker.tls import TLSConfig
+from urllib3.exceptions import NewConnectionError
 
 from jobd.docker.http.credential_helper import QuietStore
 from jobd.docker.http.endpoint import Endpoint
@@ -60,7 +61,15 @@ def translated(call: Callable[[APIClient], T], client: APIClient) -> T:
             raise EngineUnavailable(str(error)) from error
         raise refusal(int(status), str(error.explanation or error)) from None
     except (requests.exceptions.RequestException, DockerException, OSError, ValueError) as error:
-        raise EngineUnavailable(f"the engine did not answer: {error}") from error
+        raise EngineUnavailable(f"the engine did not answer: {error}", unsent=_is_unsent(error)) from error
+
+
+def _is_unsent(error: BaseException) -> bool:
+    """Returns whether the connection was refused, or its socket does not exist: the libraries nest the system's error in their own."""
+    if isinstance(error, ConnectionRefusedError | FileNotFoundError | NewConnectionError):
+        return True
+    inner = [*error.args, getattr(error, "reason", None)]
+    return any(isinstance(one, BaseException) and _is_unsent(one) for one in inner)
 
 
 def registry_auth(client: APIClient, repository: str) -> str | None:

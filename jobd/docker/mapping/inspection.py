@@ -69,6 +69,7 @@ class Inspected(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     id: str
     state: State
     config: ContainerConfig
+    created: str = ""
     mounts: list[MountPoint] | None = None
 
     @property

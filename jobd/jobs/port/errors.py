@@ -31,13 +31,15 @@ class EngineUnavailable(EngineError):
 
     `answered`: the engine answered with the error and may repeat that answer while serving other calls; jobd retries the call for a
     bounded time. Without an answer the whole engine is unavailable, and jobd waits for the engine without a limit.
+    `unsent`: there was no connection, so that the engine has not got the request, and never will.
     """
 
     code = "engine-unavailable"
 
-    def __init__(self, message: str = "", *, answered: bool = False) -> None:
+    def __init__(self, message: str = "", *, answered: bool = False, unsent: bool = False) -> None:
         super().__init__(message)
         self.answered = answered
+        self.unsent = unsent
 
 
 class LogUnreadable(EngineUnavailable):

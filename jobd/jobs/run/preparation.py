@@ -93,7 +93,7 @@ class Preparation:
         else:
             if record.phase == "running" and created.sidecar_id != record.sidecar_id:
                 why = "the sidecar was removed before the worker was started, and the job's inputs with it"
-                await self._job_state.apply(facts.SetupFailed("input-failed", why))
+                await self._job_state.apply(facts.SidecarLost(why))
                 return
             if record.phase == "running" or not order.sidecar:
                 await self._job_state.apply(facts.Prepared(created))

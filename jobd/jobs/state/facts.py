@@ -94,6 +94,19 @@ class WorkerStartFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class SidecarLost:
+    """The sidecar, or its workspace, is gone before the worker's start was requested. `counts`: the sidecar has ended by itself."""
+
+    why: str
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StartUnsent:
+    """The request to start the worker has not reached the engine, and never will."""
+
+
+@dataclass(frozen=True, slots=True)
 class NeverStarted:
     """A container whose start was requested is removed: the container has not run and never will."""
 
@@ -252,6 +265,8 @@ Fact = (
     | SidecarStarting
     | WorkerStarting
     | WorkerStartFailed
+    | SidecarLost
+    | StartUnsent
     | NeverStarted
     | Observed
     | Reported

@@ -45,7 +45,7 @@ from jobd.jobs.state.run_times import not_before
 from jobd.jobs.state.step import Step
 from jobd.jobs.state.transitions.engine_error_limit import answered, erred
 from jobd.jobs.state.transitions.on_dependency import dependency_ended
-from jobd.jobs.state.transitions.on_observed import never_started, observed
+from jobd.jobs.state.transitions.on_observed import never_started, observed, start_unsent
 from jobd.jobs.state.transitions.on_reported import reported, unread
 from jobd.jobs.state.transitions.outcome import (
     finish,
@@ -53,6 +53,7 @@ from jobd.jobs.state.transitions.outcome import (
     outputs_begin,
     outputs_collected,
     outputs_failure,
+    sidecar_again,
     worker_never_ran,
 )
 from jobd.wire.job import JobSpec
@@ -102,6 +103,11 @@ def _step(record: Record, spec: JobSpec, fact: facts.Fact, now: datetime) -> Ste
         case facts.WorkerStartFailed(exit_code, message) if isinstance(state, Running):
             failure = Failure(reason="start-failed", error=message)
             return worker_never_ran(record, spec, now, failure, exit_code)
+        case facts.SidecarLost(why, counts) if isinstance(state, Running) and state.worker is None:
+            again = LoadingInputs(since=now, setup=state.setup)
+            return sidecar_again(record, spec, again, now, why, counts=counts)
+        case facts.StartUnsent() if isinstance(state, Running) and isinstance(state.worker, Starting):
+            return start_unsent(record, spec, state, state.worker, now)
         case facts.NeverStarted():
             return never_started(record, spec, fact, now)
         case facts.Observed():

@@ -4,6 +4,20 @@ from scripts.mutations.mutation import Mutation
 
 MUTATIONS = (
     Mutation(
+        "a worker is started beside a sidecar that has ended",
+        "jobd/jobs/run/execution.py",
+        "if sidecar_waits(job_state.spec) and (lost := await self._lost_sidecar()):",
+        "if (lost := None):",
+        "tests/integration/jobs/run/test_supervisor.py::test_a_worker_is_not_started_beside_a_sidecar_that_does_not_wait",
+    ),
+    Mutation(
+        "a start that the engine was never asked for counts as a start",
+        "jobd/jobs/run/execution.py",
+        "            if error.unsent:\n                await job_state.apply(facts.StartUnsent())\n",
+        "",
+        "tests/integration/jobs/run/test_supervisor.py::test_a_start_that_was_not_sent_is_repeated_at_once",
+    ),
+    Mutation(
         "a sidecar is notified again because of an old observation",
         "jobd/jobs/run/execution.py",
         "        self._observed_state.forget()  # the last observation",
@@ -41,8 +55,8 @@ MUTATIONS = (
     Mutation(
         "the log is not read again after the end",
         "jobd/jobs/run/execution.py",
-        "        missing = await self._logs.drain()\n",
-        "        missing = None\n        await self._logs.stop()\n",
+        "        elif missing := await self._logs.drain():\n",
+        "        elif missing := None:\n",
         "kills/test_crashes.py::test_the_job_ends_while_jobd_is_down",
     ),
     Mutation(

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.alone
 
 JOBS, RESTARTS, AT_ONCE = 50, 6, 6
 ARTIFACTS, FILES, SECRET = (0, 3, 6), (3, 7), 9
-"""A job's extra fields, by the last digit of its number. A secret is only in memory: it does not outlive its sidecar."""
+"""A job's extra fields, by the last digit of its number."""
 OBEDIENT, OBEYED = (1, 2, 3, 4), 77
 """The exit code of workers on SIGTERM, which these tests never send."""
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
@@ -149,31 +149,31 @@ def check(
     away: list[Span],
 ) -> None:
     events = delivered(receiver, f"/{view['id']}")
-    lines = [frame["line"] for frame in daemon.log_lines(view["id"])[:-1]]
-    if view.get("reason") == "input-failed":
-        assert n % 10 == SECRET, view
-        assert "the sidecar that held the job's secrets ended" in view["error"]
-        check_events(events, exit_code=-1, status="failed", started=False)
-        return
+    frames = daemon.log_lines(view["id"])[:-1]
     runs = second.in_volume(f"job-{view['id']}-workspace", "runs")
     times = runs.read_text().count("run") if runs.exists() else 0
     assert times == 1 or (times == 0 and view.get("reason") == "lost"), (
-        "how often the worker ran, by its own count"
+        f"how often the worker ran, by its own count: {times}, {view}, {away}"
     )
     # dockerd may lose a worker's output while dockerd is down; jobd must not lose a line that dockerd has.
-    kept = engine.api.logs(f"job-{view['id']}-worker").decode().splitlines()
-    assert lines == kept, "the engine's log"
-    assert lines == [f"begin {n}", f"end {n}"] or hit(view, away)
+    try:
+        kept = engine.api.logs(f"job-{view['id']}-worker").decode().splitlines()
+        assert [frame["line"] for frame in frames] == kept, "the engine's log"
+        assert kept == [f"begin {n}", f"end {n}"] or hit(view, away)
+    except docker.errors.NotFound:
+        # dockerd was killed while it started the worker: jobd has removed what may have run.
+        assert (view.get("reason"), "startedAt" in view) == ("lost", False), (view, away)
+        assert frames[-1].get("gap"), frames
     if view.get("reason") == "lost":
         assert view.get("exitCode") is None
         assert hit(view, away), "lost although the engine was up"
-        check_events(events, exit_code=-1, status="failed")
+        check_events(events, exit_code=-1, status="failed", started="startedAt" in view)
         return
     assert view["exitCode"] == n % 4, view
     check_events(events, exit_code=n % 4, status=view["status"])
     reads = [event["data"] for event in events if event["data"].get("artifactId") == "r"]
     if view.get("reason") == "output-failed":
-        assert hit(view, away), "the sidecar died although the engine was up"
+        assert hit(view, away), f"the sidecar died although the engine was up: {view}, {away}"
     else:
         assert (view["status"], view.get("reason")) == (
             ("failed", "exit-code") if n % 4 else ("completed", None)

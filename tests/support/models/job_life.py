@@ -39,7 +39,7 @@ ARTIFACTS: list[list[Artifact]] = [
 ]
 PHASES = ["queued", "start", "start-lost", "unstarted", "running", "over"]
 """The phases at which a walk begins, without faults before: few walks would reach the later phases by themselves."""
-FAULTS = ["none", "none", "none", "none", "refused", "lost-before", "lost-after"]
+FAULTS = ["none", "none", "none", "none", "refused", "lost-before", "lost-after", "unsent"]
 REQUESTS = ["none", "none", "none", "none", "cancel", "delete"]
 FILTERS: list[list[str] | None] = [None, [], [event.EXIT], [event.COMPLETE, event.ARTIFACT]]
 

@@ -8,6 +8,7 @@ from jobd.jobs.record.parts import OutputState
 from jobd.jobs.record.states import Queued
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.next_action import next_action
+from jobd.jobs.state.transitions.outcome import sidecar_waits
 from tests.support.models.job_facts import JobFacts
 
 MOST_TURNS = 300
@@ -35,7 +36,13 @@ class JobTurns(JobFacts):
                     self.apply(facts.ImageReady(ImageFacts("sha256:1", None)))
                 created = self.engine.create(self.record.attempt.number)
                 self.read = 0
-                if fault == "none":
+                if (
+                    fault == "none"
+                    and self.record.phase == "running"
+                    and created.sidecar_id != self.record.sidecar_id
+                ):
+                    self.apply(facts.SidecarLost("the sidecar was removed"))
+                elif fault == "none":
                     self.apply(facts.Prepared(created))
             case actions.StartSidecar():
                 self.apply(facts.SidecarStarting())
@@ -90,12 +97,18 @@ class JobTurns(JobFacts):
         return action
 
     def start_worker(self, fault: str) -> None:
+        sidecar = self.engine.sidecar
+        if sidecar_waits(self.spec) and (sidecar is None or not sidecar.running):
+            self.apply(facts.SidecarLost("the sidecar has ended", counts=sidecar is None))
+            return
         self.apply(facts.WorkerStarting())
         if self.record.phase != "running" or self.record.worker_over:
             return
         self.observation = None
         if fault == "refused":
             self.apply(facts.WorkerStartFailed(127, "no such file"))
+        elif fault == "unsent":
+            self.apply(facts.StartUnsent())
         elif fault == "lost-before":
             self.engine.ask_to_start(self.engine.worker)
             if self.engine.worker is not None:

@@ -14,8 +14,9 @@ MakeContext = Callable[..., Context]
 
 
 @pytest.fixture
-def interrupts() -> Iterator[Interrupts]:
-    made = Interrupts()
+def interrupts(request: pytest.FixtureRequest) -> Iterator[Interrupts]:
+    """Installed signal handlers. A test may name another meaning of SIGTERM as an indirect parameter."""
+    made = Interrupts(sigterm=getattr(request, "param", "leave"))
     made.install()
     yield made
     made.uninstall()

@@ -16,6 +16,7 @@ def send(number: int) -> None:
     ("number", "end"),
     [(signal.SIGUSR1, "success"), (signal.SIGUSR2, "failure"), (signal.SIGTERM, "success")],
 )
+@pytest.mark.parametrize("interrupts", ["worker-ended"], indirect=True)
 def test_a_signal_after_the_inputs_means_the_workers_end(
     interrupts: Interrupts, number: int, end: WorkerEnd
 ) -> None:
@@ -25,6 +26,21 @@ def test_a_signal_after_the_inputs_means_the_workers_end(
     send(signal.SIGUSR2)
     assert interrupts.wait_for_worker_end(0) == end
     assert interrupts.wait_for_worker_end(10) == end
+
+
+def test_sigterm_of_a_stopping_engine_ends_the_wait_and_says_nothing_of_the_worker(
+    interrupts: Interrupts,
+) -> None:
+    interrupts.inputs_are_over()
+    with pytest.raises(Cancelled):
+        send(signal.SIGTERM)
+
+
+def test_sigterm_after_the_workers_end_changes_nothing(interrupts: Interrupts) -> None:
+    interrupts.inputs_are_over()
+    send(signal.SIGUSR2)
+    send(signal.SIGTERM)
+    assert interrupts.wait_for_worker_end(0) == "failure"
 
 
 def test_a_signal_ends_a_wait(interrupts: Interrupts) -> None:

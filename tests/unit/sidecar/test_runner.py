@@ -17,7 +17,7 @@ from jobd.wire.report import (
     decode_report,
 )
 from sidecar.artifacts.base import Context
-from sidecar.interrupts import Interrupts
+from sidecar.interrupts import Cancelled, Interrupts
 from sidecar.plan import make_plan
 from sidecar.reporting.report import MOST_PROGRESS, Reports
 from sidecar.runner import Run
@@ -162,8 +162,9 @@ def test_a_signal_during_the_inputs_cancels(runs: Runs, interrupts: Interrupts, 
         os.kill(os.getpid(), signal.SIGTERM)
     except BaseException:  # swallowed as in a __del__
         pass
-    assert runs.run(Write(id="a", source="x", out="a"), Read(id="r", source="a", depends="job")) == 1
-    assert runs.story == ["InputsFailed"]
+    with pytest.raises(Cancelled):
+        runs.run(Write(id="a", source="x", out="a"), Read(id="r", source="a", depends="job"))
+    assert runs.story == []
     assert not list(root.iterdir())
 
 

@@ -54,6 +54,20 @@ class Uptime:
         now = None if info is None else parse_timestamp(info.system_time)
         return True if now is not None and await self._remembers(container_id, now) else None
 
+    async def covers_creation(self, container_id: str) -> bool:
+        """Returns whether this engine process has created the container; False also if that is unknown.
+
+        Raises: EngineUnavailable, also while the engine accepts no new connections.
+        """
+        found = await self._ask(f"/containers/{container_id}/json", Inspected)
+        created = None if found is None else parse_timestamp(found.created)
+        bridge = await self._ask(f"/networks/{_BRIDGE}", NetworkInspected)
+        since = None if bridge is None else parse_timestamp(bridge.created)
+        if created is None or since is None or since > created:
+            return False
+        info = await self._ask("/info", Info)
+        return info is not None and not info.live_restore_enabled
+
     async def ended_at_start(self, container_id: str) -> bool:
         """Returns whether this engine process sent the container a signal while the process started.
 

@@ -135,6 +135,15 @@ def _worker(
     return started.then(worker_ended(started.record, spec, state, run, worker, now))
 
 
+def start_unsent(record: Record, spec: JobSpec, state: Running, worker: Starting, now: datetime) -> Step:
+    """Returns the step for a worker whose start the engine was not asked for: jobd asks again, unless the job is stopping."""
+    if worker.in_doubt:
+        return Step(record)
+    if record.is_stopping:
+        return worker_never_ran(record, spec, now, Failure(reason="cancelled"))
+    return Step(record.with_state(state.change(worker=None)))
+
+
 def never_started(record: Record, spec: JobSpec, fact: facts.NeverStarted, now: datetime) -> Step:
     """Returns the step for a container that was removed before it ran: jobd creates it again, unless the job is stopping."""
     match record.state:

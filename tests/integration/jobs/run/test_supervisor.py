@@ -81,6 +81,47 @@ async def test_a_start_whose_answer_was_lost_runs_the_worker_once(system: Any, l
     assert len(system.engine.starts) == 1
 
 
+async def test_a_start_that_was_not_sent_is_repeated_at_once(system: Any) -> None:
+    tries, start = [], system.engine.start_worker
+
+    async def refused_twice(ref: JobRef) -> Any:
+        tries.append(ref)
+        if len(tries) <= 2:
+            raise EngineUnavailable("connection refused", unsent=True)
+        return await start(ref)
+
+    system.engine.start_worker = refused_twice
+    record = await system.ended(await system.submit(), tick_s=0.1)
+    assert record.status == "completed"
+    assert (len(tries), len(system.engine.starts)) == (3, 1)
+
+
+async def test_a_cancelled_job_whose_start_was_not_sent_ends(system: Any) -> None:
+    async def refused(ref: JobRef) -> Any:
+        await system.service.cancel("a", facts.CancelRequested(by="x", grace_s=0, delete=False))
+        raise EngineUnavailable("connection refused", unsent=True)
+
+    system.engine.start_worker = refused
+    record = await system.ended(await system.submit(), tick_s=0.1)
+    assert (record.status, record.exit_code, system.engine.starts) == ("cancelled", None, [])
+
+
+@pytest.mark.parametrize("fate", ["removed", "ended"])
+async def test_a_worker_is_not_started_beside_a_sidecar_that_does_not_wait(system: Any, fate: str) -> None:
+    system.engine.lose_start = "before"
+    record = await system.submit(INPUT, OUTPUT)
+    record = await system.until(record, lambda now: now.worker is not None)
+    if fate == "ended":
+        system.engine.end("a", "sidecar", 143)
+    else:
+        await system.engine.remove(JobRef(record.uid, record.id, record.attempt.number), "sidecar")
+    system.engine.lose_start = None
+    record = await system.ended(record, tick_s=0.5)
+    assert (record.status, record.reason) == ("completed", None)
+    assert record.setup.sidecar_runs == 2
+    assert len(system.engine.starts) == 1
+
+
 async def test_no_worker_is_started_without_its_inputs(system: Any) -> None:
     system.engine.lose_start = "before"
     record = await system.submit(INPUT)
@@ -88,9 +129,9 @@ async def test_no_worker_is_started_without_its_inputs(system: Any) -> None:
     await system.engine.remove(JobRef(record.uid, record.id, record.attempt.number), "sidecar")
     system.engine.lose_start = None
     record = await system.ended(record, tick_s=0.5)
-    assert (record.status, record.reason) == ("failed", "input-failed")
-    assert "removed" in (record.error or "")
-    assert system.engine.starts == []
+    assert (record.status, record.reason) == ("completed", None)
+    assert record.setup.sidecar_runs == 2
+    assert len(system.engine.starts) == 1
 
 
 async def test_a_job_over_its_time_is_stopped_and_then_killed(system: Any) -> None:

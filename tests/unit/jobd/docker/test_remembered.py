@@ -18,6 +18,7 @@ from jobd.docker.containers.container_ids import ContainerIds
 from jobd.docker.containers.exits import exits
 from jobd.docker.containers.exits.exits import ContainerExits
 from jobd.docker.containers.exits.own_signals import OwnSignals
+from jobd.docker.containers.exits.uptime import Uptime
 from jobd.docker.containers.unconfirmed_volumes import UnconfirmedVolumes
 from jobd.docker.containers.unstarted import UnstartedRemoval
 from jobd.docker.containers.workspace_owners import WorkspaceOwners
@@ -203,7 +204,11 @@ class Removing:
 
 
 async def test_marked_containers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def covers(*_: object) -> bool:
+        return True
+
     monkeypatch.setattr(unstarted, "_REMEMBERED", BOUND)
+    monkeypatch.setattr(Uptime, "covers_creation", covers)
     removal = UnstartedRemoval(Removing())  # type: ignore[arg-type]
     for number in range(3 * BOUND):
         await removal.remove(f"{number:064x}", 1)
