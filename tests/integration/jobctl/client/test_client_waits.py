@@ -115,6 +115,7 @@ def test_a_closed_client_ends_its_waits_and_makes_no_requests(jobd: Daemon, job_
         other.job(job_id).delete()
 
 
+@pytest.mark.timeout(DEADLINE_S)
 def test_a_stream_is_ended_by_another_thread(client: Client, job_id: str) -> None:
     job = client.submit("busybox", id=job_id)
     lines = job.logs(follow=True)

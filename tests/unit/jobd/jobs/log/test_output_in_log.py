@@ -82,6 +82,16 @@ async def test_a_difference_is_not_waited_for(fault: Any) -> None:
     assert await one.output.is_in_log(WAITS_S) is False
 
 
+async def test_equal_sizes_are_not_enough() -> None:
+    """The log is ahead of the output, so that there is nothing to compare its first line with."""
+    one = Worker()
+    one.log(line(""))
+    one.output.append("stdout", b"a\na\n")
+    one.log(line(""), line("a"))
+    one.output.end_connection()
+    assert await one.output.is_in_log(WAITS_S) is False
+
+
 async def test_an_output_that_is_not_known_from_the_start_is_not_in_the_log() -> None:
     one = Worker(seq=None)
     one.output.lose()
