@@ -21,7 +21,6 @@ from tests.support.daemon import until
 from tests.support.kubernetes.api_proxy import ApiProxy
 from tests.support.kubernetes.cluster import IMAGE, SIDECAR_IMAGE
 from tests.support.kubernetes.kubectl import apply, kubectl, pods_of
-from tests.support.ports import closed_port
 
 KUSTOMIZATION = f"""
 resources: [base]
@@ -138,12 +137,13 @@ def test_jobs_run_with_files_and_the_rights_are_enough(deployed: Path, job_id: s
 
 
 def test_jobd_is_reached_with_its_key_over_tls(deployed: Path) -> None:
-    port = str(closed_port())
-    words = [str(word) for word in command("-n", NAMESPACE, "port-forward", "deploy/jobd", f"{port}:8080")]
-    forwarding = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    words = [str(word) for word in command("-n", NAMESPACE, "port-forward", "deploy/jobd", ":8080")]
+    forwarding = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         assert forwarding.stdout is not None
-        assert b"Forwarding" in forwarding.stdout.readline()
+        said = forwarding.stdout.readline().decode()
+        assert said.startswith("Forwarding from 127.0.0.1:"), said
+        port = said.split()[2].rpartition(":")[2]
         environ = {
             "JOBCTL_CA_FILE": str(deployed / "tls.crt"),
             "JOBCTL_API_KEY_FILE": str(deployed / "api-key"),
@@ -170,7 +170,7 @@ def test_jobd_is_reached_with_its_key_over_tls(deployed: Path) -> None:
         assert refused.returncode != 0
     finally:
         forwarding.terminate()
-        forwarding.wait(30)
+        forwarding.communicate(timeout=30)
 
 
 def test_a_job_goes_on_while_jobds_pod_is_replaced(deployed: Path, job_id: str) -> None:
