@@ -3,6 +3,7 @@
 Owns these streams, their ends and their errors. `log_parser.py` parses the bytes, `log_requests.py` chooses the requests.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
@@ -17,6 +18,8 @@ from jobd.jobs.port.errors import ContainerGone, EngineUnavailable, LogUnreadabl
 from jobd.jobs.port.model import JobRef, LogBatch, LogCursor, Role, StreamName
 
 _BUFFER_BYTES = 64 * 1024
+_CHECK_DELAY_S = 0.1
+"""A followed log usually ends with its container, and then the caller reads no further before the engine is asked."""
 _ALIVE = ("running", "paused", "restarting")
 _NOT_ENDED = (*_ALIVE, "created")
 
@@ -67,6 +70,7 @@ class ContainerOutput:
             raise LogUnreadable(f"cannot read the log of the {role} of job {ref.id}: {error}") from error
         if not follow:
             return
+        await asyncio.sleep(_CHECK_DELAY_S)
         now = await self._ids.inspect(ref, role)
         if now is not None and now.id == container_id and now.state.status in _ALIVE:
             raise EngineUnavailable("the log stream ended while the container runs")
