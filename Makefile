@@ -16,7 +16,7 @@ BESIDE := --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile --no-load
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help venv engine engine-stop kubernetes kubernetes-stop kubernetes-images image images demo test test-whole test-all test-browser test-prometheus test-unit test-integration \
-	test-e2e test-systemd test-packages test-kubernetes deb faults soak dev bench bench-kubernetes lint format types imports docs generated transcripts \
+	test-e2e test-systemd test-packages test-kubernetes test-kubernetes-contract deb faults soak dev bench bench-kubernetes lint format types imports docs generated transcripts \
 	transcripts-check lock sbom audit pictures monitoring monitoring-stop install-hooks clean
 
 help: ## List the targets
@@ -56,8 +56,9 @@ test-integration: images ## Run the contract, integration and security tests: re
 	@$(PY) -m pytest tests/contract tests/integration tests/security -m "not fault" $(BESIDE) $(PYTEST_ARGS)
 test-e2e: images ## Whole programs, happy paths
 	@$(PY) -m pytest tests/e2e $(BESIDE) $(PYTEST_ARGS)
-test-kubernetes: kubernetes-images ## Test jobd on a real Kubernetes of one node on this machine (root, Debian or Ubuntu)
+test-kubernetes-contract: kubernetes-images ## Run the contract suite of the engine port on that Kubernetes
 	@KUBERNETES_TESTS=1 $(PY) -m pytest tests/contract -k kubernetes --numprocesses 4 --dist load $(PYTEST_ARGS)
+test-kubernetes: test-kubernetes-contract ## Test jobd on a real Kubernetes of one node on this machine (root, Debian or Ubuntu)
 	@KUBERNETES_TESTS=1 $(PY) -m pytest tests/kubernetes $(PYTEST_ARGS)
 test-browser: venv ## Test in a real browser that web pages have no access to jobd (needs Chromium)
 	@command -v chromium-headless-shell chromium chromium-browser google-chrome >/dev/null || \
