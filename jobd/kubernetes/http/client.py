@@ -29,7 +29,8 @@ ANSWER_BYTES = 64 << 20
 ERROR_BYTES = 64 << 10
 MERGE_PATCH, JSON_PATCH = "application/merge-patch+json", "application/json-patch+json"
 CHANNELS = "v5.channel.k8s.io"
-MAX_CONNECTIONS = 1000
+CALLS_AT_ONCE = 100
+"""Further control calls wait. A stream holds its connection as long as its job runs, and takes none of these."""
 _DROPPED = (aiohttp.ClientError, OSError, TimeoutError)
 
 
@@ -41,6 +42,7 @@ class Client:
         self._clock = clock
         self._credentials = Credentials(access, clock)
         self._on_call = on_call or (lambda name, seconds, ok: None)
+        self._calls = asyncio.Semaphore(CALLS_AT_ONCE)
         self._made: aiohttp.ClientSession | None = None
         self._making = asyncio.Lock()
 
@@ -65,7 +67,10 @@ class Client:
         try:
             data = None if body is None else msgspec.json.encode(body)
             headers = {} if data is None else {"Content-Type": content_type}
-            async with self._request(method, path, params, headers, data, ANSWER_S) as response:
+            async with (
+                self._calls,
+                self._request(method, path, params, headers, data, ANSWER_S) as response,
+            ):
                 content = await _read(response, ANSWER_BYTES)
             ok = True
             return content
@@ -174,8 +179,9 @@ class Client:
         async with self._making:
             if self._made is None:
                 tls = await self._credentials.tls()
+                # Calls have a bound of their own; streams have that of the jobs that run at once.
                 connector = aiohttp.TCPConnector(
-                    ssl=tls if tls is not None else True, limit=MAX_CONNECTIONS, keepalive_timeout=60
+                    ssl=tls if tls is not None else True, limit=0, keepalive_timeout=60
                 )
                 self._made = aiohttp.ClientSession(connector=connector, auto_decompress=True)
             return self._made
