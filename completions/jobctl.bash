@@ -294,7 +294,7 @@ _jobctl() {
         top:--host) return ;;
         top:-o|top:--output) _jobctl_offer "table wide json yaml name"; return ;;
         stats:--since) return ;;
-        stats:--by) return ;;
+        stats:--by) _jobctl_offer "image group label"; return ;;
         stats:--limit) return ;;
         stats:--host) return ;;
         stats:-o|stats:--output) _jobctl_offer "table wide json yaml name"; return ;;

@@ -267,7 +267,7 @@ complete -c jobctl -n '__fish_seen_subcommand_from top' -s o -l output -x -a 'ta
 complete -c jobctl -n '__fish_seen_subcommand_from top' -l json -d 'The same as -o json'
 complete -c jobctl -n __jobctl_bare -a stats -d 'Show ended jobs in numbers: success, waiting, running.'
 complete -c jobctl -n '__fish_seen_subcommand_from stats' -l since -x -d 'Only jobs that ended after this time: 7d (ago), or an RFC 3339 time'
-complete -c jobctl -n '__fish_seen_subcommand_from stats' -l by -x -d 'Also by image, group, label (each label of a job), or the values of one label: label:NAME'
+complete -c jobctl -n '__fish_seen_subcommand_from stats' -l by -x -a 'image group label' -d 'Also by image, group, label (each label of a job), or the values of one label: label:NAME'
 complete -c jobctl -n '__fish_seen_subcommand_from stats' -l limit -x -d 'With --by: at most N images, groups or labels, those with the most jobs. [20]'
 complete -c jobctl -n '__fish_seen_subcommand_from stats' -l host -x -d 'The daemon\'s address: unix:///path or http://host:port'
 complete -c jobctl -n '__fish_seen_subcommand_from stats' -s o -l output -x -a 'table wide json yaml name' -d 'Output format: table, wide, json, yaml or name. A command refuses a format that it cannot print'

@@ -41,6 +41,7 @@ OPTION_WORDS = {
     "--network": "none bridge",
     "--stop-signal": " ".join(SIGNALS),
     "--user": "me",
+    "--by": "image group label",
 }
 STATUS_WORDS = {"ls": STATUSES, "prune": " ".join(ENDED)}
 
