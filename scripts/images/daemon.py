@@ -41,9 +41,8 @@ def build(scratch: Path) -> Path:
     """Returns the image's root file system. Raises Failed."""
     folder, path = scratch / "tree", scratch / "jobd.tar"
     install_tree(folder, architecture())
-    root, version = python_root(
-        path, " ".join(set(UNUSED_STDLIB.split()) - {"wsgiref"})
-    )  # the metrics' library imports it
+    # The metrics' library imports wsgiref.
+    root, version = python_root(path, UNUSED_STDLIB.replace("wsgiref ", ""))
     if version != PYTHON:
         raise Failed(
             f"the image needs Python {PYTHON}, that of Debian 12; this machine's packages have {version}"

@@ -100,7 +100,8 @@ class LiveOutput:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._settled.wait()
-        return self._is_known_to_its_end and all(buffer.is_in_log for buffer in self._buffers.values())
+        is_known = self._seq is not None and self._connection_ended
+        return is_known and all(buffer.is_in_log for buffer in self._buffers.values())
 
     def end(self) -> None:
         """The worker has ended, and all of its output has arrived."""
@@ -136,10 +137,6 @@ class LiveOutput:
             elif end.endswith(b"\n") and _matches(end[:-1], text):
                 follows = True
         return follows
-
-    @property
-    def _is_known_to_its_end(self) -> bool:
-        return self._seq is not None and self._connection_ended
 
     def _settle(self) -> None:
         if self._seq is None or (

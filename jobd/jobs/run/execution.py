@@ -76,7 +76,7 @@ class Execution:
         if job_state.spec.attach and job_state.record.phase == "running":
             await self._deps.attachments.hold(job_state.record.uid)
         if not isinstance(job_state.record.state, Running):
-            return None
+            return None  # a user has cancelled the job, perhaps before the wait
         if refusal := await self._deps.mounts.refusal(job_state.spec, job_state.record.caller):
             await job_state.apply(facts.SetupFailed("input-failed", refusal))
             return None
@@ -93,7 +93,7 @@ class Execution:
         finally:
             await following
         if job_state.record.phase != "running" or job_state.record.worker_over:
-            return await self._output.stop()
+            return await self._output.stop()  # a user has cancelled the job
         self._observed_state.forget()
         hint_count_before = self._observed_state.hint_count
         try:
@@ -123,13 +123,10 @@ class Execution:
     async def _lost_sidecar(self) -> facts.SidecarLost | None:
         """Returns the fact if the sidecar does not wait for the worker's end: its secrets ended with it, and nobody would deliver outputs."""
         sidecar = (await self._engine.observe(self._job_state.ref)).sidecar
+        if sidecar is not None and sidecar.state is ContainerState.RUNNING:
+            return None
         if sidecar is None or not sidecar.ended:
-            is_there = sidecar is not None and sidecar.state is ContainerState.RUNNING
-            return (
-                None
-                if is_there
-                else facts.SidecarLost("the sidecar was removed before the worker was started")
-            )
+            return facts.SidecarLost("the sidecar was removed before the worker was started")
         cause = await self._engine.end_cause(self._job_state.ref, "sidecar", sidecar)
         why = f"the sidecar ended with code {sidecar.exit_code} before the worker was started"
         return facts.SidecarLost(why, counts=cause is not EndCause.ENGINE_STOPPED)
@@ -224,7 +221,7 @@ class Execution:
             await asyncio.wait({notifying}, timeout=EARLY_NOTIFICATION_LIMIT_S)
         await self._output.stop()
         await self._job_state.apply(facts.LogsDrained(), *([facts.SidecarNotified()] if is_notified else []))
-        self._observed_state.forget()
+        self._observed_state.forget()  # an observation from before the worker's end
 
     async def _read_log_to_end(self) -> None:
         # While the engine removes the ended worker's network, it gives no log: nothing is asked of it where the log is known to be whole.
@@ -235,6 +232,7 @@ class Execution:
 
     async def _notify_early(self) -> bool:
         """Returns whether the sidecar was notified; if not, jobd does that after the exit event."""
+        # The sidecar's own callbacks must not overtake the exit event.
         spec = self._job_state.spec
         is_direct = self._deps.sidecar.direct and spec.callback is not None
         if is_direct or not outputs_follow(self._job_state.record, spec):
