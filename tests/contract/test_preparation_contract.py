@@ -3,6 +3,7 @@
 import asyncio
 import io
 import tarfile
+import uuid
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -159,7 +160,6 @@ async def test_files_after_the_workers_end_come_out_or_the_engine_keeps_none(
 async def test_a_job_whose_run_is_over_keeps_its_log_and_its_state(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
-    assert world.orchestrator.release_run(ref, lambda: 0.0) is None
     await world.orchestrator.prepare(world.work(ref, behave(lines=("said",))), Progress())
     await world.orchestrator.start_worker(ref)
     await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)
@@ -168,3 +168,14 @@ async def test_a_job_whose_run_is_over_keeps_its_log_and_its_state(
     batches = [batch async for batch in world.orchestrator.logs(ref, "worker", LOG_START, False)]
     assert [line.text for batch in batches for line in batch.lines] == ["said"]
     assert (await world.orchestrator.observe(ref)).worker.ended
+
+
+async def test_the_end_of_a_job_without_containers_touches_no_other_job(
+    world: Any, ref: JobRef, behave: Any, until: Until
+) -> None:
+    ended = JobRef(uid=uuid.uuid4().hex, id=f"{ref.id}-ended", attempt=1)
+    world.orchestrator.release_run(ended, lambda: 0.0)
+    await world.orchestrator.prepare(world.work(ref, behave()), Progress())
+    await world.orchestrator.start_worker(ref)
+    await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)
+    assert await world.orchestrator.observe(ended) == Observation(None, None)
