@@ -17,12 +17,12 @@ from jobd.health.about import VERSION
 from jobd.jobs.port.errors import EngineError
 from jobd.jobs.retention.retention import Retention
 from jobd.process import logs
+from jobd.process.kernel_scheduling import ask_for_short_turns, ask_for_weight
 from jobd.process.listeners import address_of, inherited, runner_of, serve_on, tcp_listener, unix_listener
 from jobd.process.log_file import LogFile
 from jobd.process.notify import ServiceManager
 from jobd.process.recovery import recover
 from jobd.process.reload import Reloader, Start
-from jobd.process.short_turns import ask_for_short_turns
 from jobd.process.shutdown import UNDER_WAY_S, Signals, drain, shut_down, until
 from jobd.process.state_folder import api_key, instance_name, open_state
 from jobd.process.tls import ListenerTls, server_context
@@ -56,6 +56,7 @@ async def serve(sources: Sources, instrument: Instrument | None = None) -> int:
     logs.set_up(config.log_level, config.log_format, log_file)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     ask_for_short_turns()
+    ask_for_weight()
     folder = open_state(config.state_dir)
     try:
         with StateLock(folder.path):
