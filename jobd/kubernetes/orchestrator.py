@@ -52,6 +52,7 @@ from jobd.kubernetes.pods.removal import Removal
 from jobd.kubernetes.pods.start import Start
 from jobd.kubernetes.pods.stopping import Stopping
 from jobd.kubernetes.probe import Probe
+from jobd.kubernetes.watch.changes import Changes
 from jobd.kubernetes.watch.state import WatchState
 from jobd.kubernetes.watch.stream import Watch
 from jobd.wire.job import JobSpec
@@ -82,17 +83,19 @@ class KubernetesOrchestrator:
         environ = os.environ if environ is None else environ
         self._client = Client(access(environ, context=context, namespace=namespace), clock, on_call)
         self._api = api = PodApi(self._client, settings.instance)
-        state = WatchState(settings.instance)
+        state, changes = WatchState(settings.instance), Changes()
         self._removal = Removal(api, clock, Ends(), state.expect)
         self._workspace = Workspace(api)
         handover = Handover(api, self._workspace)
-        self._preparation = Preparation(api, settings, self._removal, self._workspace, handover, clock)
+        self._preparation = Preparation(
+            api, settings, self._removal, self._workspace, handover, changes, clock
+        )
         self._start = Start(api)
         self._stopping = Stopping(api, self._start, self._removal)
         self._observing = Observing(api, clock)
-        self._logs = LogReading(api, self._start)
+        self._logs = LogReading(api, self._start, changes)
         self._execs = Execs(api, self._start)
-        self._watch = Watch(api, state, clock)
+        self._watch = Watch(api, state, changes, clock)
         self._probe = Probe(self._client, clock)
         self._background = Background()
 

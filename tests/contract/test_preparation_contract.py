@@ -174,7 +174,7 @@ async def test_the_end_of_a_job_without_containers_touches_no_other_job(
     world: Any, ref: JobRef, behave: Any, until: Until
 ) -> None:
     ended = JobRef(uid=uuid.uuid4().hex, id=f"{ref.id}-ended", attempt=1)
-    world.orchestrator.release_run(ended, lambda: 0.0)
+    assert world.orchestrator.release_run(ended, lambda: 0.0) is None
     await world.orchestrator.prepare(world.work(ref, behave()), Progress())
     await world.orchestrator.start_worker(ref)
     await until(ref, lambda seen: seen.worker is not None and seen.worker.ended)

@@ -25,12 +25,10 @@ from jobd.jobs.run.job_state import JobState
 from jobd.jobs.run.wakeup import Wakeup
 from jobd.jobs.state import actions, facts
 from jobd.jobs.state.next_action import next_action
-from jobd.jobs.state.observed_state import ObservedState
+from jobd.jobs.state.observed_state import ObservedState, observe_interval_s
 from jobd.store.errors import StoreError, UnreadableJob
 from jobd.wire.duration import format_duration
 
-OBSERVE_INTERVAL_S = 2.0
-"""The interval at which jobd observes a running job's containers even if the engine's event stream is silent."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 NO_ERRORS = EngineErrors(action="", seconds=0.0)
 
@@ -263,7 +261,7 @@ class Supervisor:
                 await self._wait(until)
 
     async def _wait(self, until: datetime | None) -> None:
-        left_s = OBSERVE_INTERVAL_S
+        left_s = observe_interval_s(self._deps.queue.running)
         if until is not None:
             left_s = min(left_s, (until - self._deps.clock.now()) / timedelta(seconds=1))
         if await self._pause(left_s, self._wake):

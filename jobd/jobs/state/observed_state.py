@@ -9,6 +9,15 @@ from jobd.jobs.port.hints import Disconnected, Ended, Hint, SignalledExternally,
 from jobd.jobs.port.model import ContainerFacts, Observation
 from jobd.jobs.record.record import Record
 
+OBSERVE_INTERVAL_S, OBSERVATIONS_A_SECOND = 2.0, 100
+
+
+def observe_interval_s(running: int) -> float:
+    """Returns how long jobd relies on hints alone before it observes a running job again; longer with many jobs, so that the engine has time
+    for anything else.
+    """
+    return max(OBSERVE_INTERVAL_S, running / OBSERVATIONS_A_SECOND)
+
 
 class ObservedState:
     """The last observation of one job's containers. `observation`: made since the last change, or None.

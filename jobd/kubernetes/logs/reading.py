@@ -5,7 +5,6 @@ Owns the requests, the wait for a container that has not started, and what a ref
 Source: Kubernetes API v1, PodLogOptions.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 
 import msgspec
@@ -20,8 +19,8 @@ from jobd.kubernetes.mapping.models import Pod
 from jobd.kubernetes.mapping.pod import SIDECAR
 from jobd.kubernetes.pods.api import PodApi, translated
 from jobd.kubernetes.pods.start import Start
+from jobd.kubernetes.watch.changes import Changes
 
-LOOK_S, LONGEST_LOOK_S = 0.1, 1.0
 SILENCE_S = 60.0
 """Of a read to the log's end. A log that is followed may be silent for ever."""
 _BAD_REQUEST = 400
@@ -30,9 +29,10 @@ _BAD_REQUEST = 400
 class LogReading:
     """Reads the logs of one jobd's containers."""
 
-    def __init__(self, api: PodApi, start: Start) -> None:
+    def __init__(self, api: PodApi, start: Start, changes: Changes) -> None:
         self._api = api
         self._start = start
+        self._changes = changes
 
     async def logs(
         self, ref: JobRef, role: Role, cursor: LogCursor, follow: bool
@@ -51,20 +51,16 @@ class LogReading:
 
     async def _begun(self, ref: JobRef, role: Role, *, wait: bool) -> Pod | None:
         """Returns the Pod once the container has begun; None if it has not. Raises ContainerGone."""
-        pause_s = LOOK_S
-        while True:
-            pod = await self._start.pod(ref)
-            if pod is None:
-                raise ContainerGone("the job's Pod is removed")
-            found = facts.status_of(pod, role)
-            if found is not None and (found.state.running is not None or found.state.terminated is not None):
-                return pod
-            if found is not None and found.restart_count:
-                return pod
-            if not wait or pod.status.phase in facts.ENDED_PHASES:
-                return None
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, LONGEST_LOOK_S)
+        with self._changes.awaited(ref.uid) as change:
+            while True:
+                pod = await self._start.pod(ref)
+                if pod is None:
+                    raise ContainerGone("the job's Pod is removed")
+                if facts.has_begun(pod, role):
+                    return pod
+                if not wait or pod.status.phase in facts.ENDED_PHASES:
+                    return None
+                await change.wait()
 
     async def _read(
         self, pod: Pod, role: Role, position: Position, *, follow: bool

@@ -77,6 +77,14 @@ def has_run(pod: Pod) -> bool:
     )
 
 
+def has_begun(pod: Pod, name: str) -> bool:
+    """Returns whether a container runs, or has run or failed to: then it has a log, if an empty one."""
+    found = status_of(pod, name)
+    if found is None:
+        return False
+    return found.state.running is not None or found.state.terminated is not None or found.restart_count > 0
+
+
 def sidecar_runs(pod: Pod) -> bool:
     """Returns whether the sidecar runs, for the first time."""
     found = status_of(pod, SIDECAR)

@@ -5,6 +5,7 @@ Source: Kubernetes API v1, Pod; RFC 6902; RFC 7386.
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,6 +19,8 @@ from jobd.kubernetes.mapping import labels
 from jobd.kubernetes.mapping.models import Pod, PodList
 
 PAGE = 500
+BY_NAME = 3
+"""So many Pods are asked for one by one; a list makes the API server look at all Pods of the namespace."""
 T = TypeVar("T")
 OUTPUT_BYTES = 64 << 10
 
@@ -51,6 +54,18 @@ class PodApi:
             if error.is_absent:
                 return None
             raise
+
+    async def of_attempt(self, ref: JobRef) -> Pod | None:
+        """Returns the Pod of one attempt, by its name: for the API server far less work than a list. Raises ApiError, EngineUnavailable."""
+        pod = await self.get(labels.pod_name(ref, self.instance))
+        return pod if pod is not None and ref_of(pod, self.instance) == ref else None
+
+    async def until_attempt(self, ref: JobRef) -> list[Pod]:
+        """Returns the Pods of this attempt and of the earlier ones, the latest first. Raises ApiError, EngineUnavailable."""
+        if ref.attempt > BY_NAME:
+            return await self.of_job(ref)
+        refs = [replace(ref, attempt=attempt) for attempt in range(ref.attempt, 0, -1)]
+        return [pod for one in refs if (pod := await self.of_attempt(one)) is not None]
 
     async def of_job(self, ref: JobRef) -> list[Pod]:
         """Returns the Pods of all attempts of a job, the latest attempt first. Raises ApiError, EngineUnavailable."""

@@ -17,8 +17,9 @@ class Observing:
     async def observe(self, ref: JobRef) -> Observation:
         """Returns the state of the latest attempt's Pod. Raises EngineUnavailable, RefusedByEngine."""
         with translated():
-            pods = await self._api.of_job(ref)
-        pod = pods[0] if pods else None
+            pod = await self._api.of_attempt(ref)
+            if pod is None:  # perhaps that of another attempt is left
+                pod = next(iter(await self._api.of_job(ref)), None)
         own = None if pod is None else ref_of(pod, self._api.instance)
         if pod is None or own is None or is_removed(pod):
             return Observation(None, None)

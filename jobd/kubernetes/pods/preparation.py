@@ -21,10 +21,12 @@ from jobd.kubernetes.mapping.unsupported import unsupported
 from jobd.kubernetes.pods.api import PodApi, ref_of, translated
 from jobd.kubernetes.pods.mutations import finished
 from jobd.kubernetes.pods.removal import Removal
+from jobd.kubernetes.watch.changes import Changes, Waiting
 
-LOOK_S, LONGEST_LOOK_S = 0.1, 1.0
 QUOTA_S = 5.0
-_TAKEN_TRIES = 5
+TELL_S = 1.0
+"""Waiting for less than this is not reported."""
+_TAKEN_TRIES, _TAKEN_S = 5, 0.1
 
 
 class Preparation:
@@ -37,6 +39,7 @@ class Preparation:
         removal: Removal,
         workspace: Workspace,
         handover: Handover,
+        changes: Changes,
         clock: Clock,
     ) -> None:
         self._api = api
@@ -44,6 +47,7 @@ class Preparation:
         self._removal = removal
         self._workspace = workspace
         self._handover = handover
+        self._changes = changes
         self._clock = clock
 
     async def prepare(self, order: WorkOrder, progress: PreparationProgress) -> Created:
@@ -57,10 +61,10 @@ class Preparation:
             )
         if not order.image_ready:
             await progress.image_ready(ImageFacts(order.spec.image, None))
-        with translated():
+        with translated(), self._changes.awaited(order.ref.uid) as change:
             pod = await self._pod(order, progress)
             if needs_sidecar(order) and not facts.has_run(pod):
-                pod = await self._with_sidecar(pod, progress)
+                pod = await self._with_sidecar(pod, change, progress)
                 await self._fill(pod, order)
         return Created(facts.worker_id(pod), facts.sidecar_id(pod) if order.sidecar else None)
 
@@ -80,7 +84,7 @@ class Preparation:
                     await asyncio.sleep(QUOTA_S)
                 elif error.is_taken and taken < _TAKEN_TRIES:
                     taken += 1
-                    await asyncio.sleep(LOOK_S)
+                    await asyncio.sleep(_TAKEN_S)
                 elif error.is_taken:
                     raise RefusedByEngine(
                         f"Pod {body['metadata']['name']} exists and is not this job's"
@@ -90,7 +94,7 @@ class Preparation:
 
     async def _existing(self, ref: JobRef, body: Body) -> Pod | None:
         kept = None
-        for pod in await self._api.of_job(ref):
+        for pod in await self._api.until_attempt(ref):
             own = ref_of(pod, self._settings.instance)
             if own is not None and own.attempt == ref.attempt and _is_usable(pod, body):
                 kept = pod
@@ -98,9 +102,9 @@ class Preparation:
                 await self._removal.remove_pod(pod)
         return kept
 
-    async def _with_sidecar(self, pod: Pod, progress: PreparationProgress) -> Pod:
+    async def _with_sidecar(self, pod: Pod, change: Waiting, progress: PreparationProgress) -> Pod:
         """Returns the Pod once its sidecar runs; reports what it waits for."""
-        pause_s, said = LOOK_S, ""
+        began, said = self._clock.monotonic(), ""
         while True:
             if facts.sidecar_runs(pod):
                 return pod
@@ -119,11 +123,10 @@ class Preparation:
                 why = pod.status.message or pod.status.reason or "somebody else deleted it"
                 raise EngineUnavailable(f"the job's Pod ended before its sidecar ran: {why}", answered=True)
             waits = facts.waits_for(pod, SIDECAR)
-            if waits and waits != said and pause_s >= LONGEST_LOOK_S:
+            if waits and waits != said and self._clock.monotonic() - began >= TELL_S:
                 said = waits
                 progress.report(f"waiting for {waits}")
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, LONGEST_LOOK_S)
+            await change.wait()
             found = await self._api.get(pod.metadata.name)
             if found is None or found.metadata.uid != pod.metadata.uid:
                 raise EngineUnavailable("the job's Pod was deleted while it was prepared", answered=True)

@@ -75,7 +75,7 @@ class Removal:
 
     async def release(self, ref: JobRef) -> None:
         """The job is over: removes Pods that have not run, and lets deleted ones go. Raises ApiError, EngineUnavailable."""
-        for pod in await self._api.of_job(ref):
+        for pod in await self._api.until_attempt(ref):
             if not facts.has_run(pod) and pod.status.phase not in facts.ENDED_PHASES:
                 await self.remove_pod(pod)
             elif pod.metadata.deletion_timestamp is not None:

@@ -15,7 +15,7 @@ from jobd.kubernetes.http.errors import ApiError
 from jobd.kubernetes.mapping import facts, labels
 from jobd.kubernetes.mapping.models import Pod
 from jobd.kubernetes.mapping.pod import SIDECAR, START_FILE, START_GATE
-from jobd.kubernetes.pods.api import PodApi, ref_of, translated
+from jobd.kubernetes.pods.api import PodApi, translated
 from jobd.kubernetes.pods.mutations import finished
 from jobd.wire.report import SidecarOrder, encode_order
 
@@ -94,8 +94,4 @@ class Start:
 
     async def pod(self, ref: JobRef) -> Pod | None:
         """Returns the Pod of this attempt. Raises ApiError, EngineUnavailable."""
-        for pod in await self._api.of_job(ref):
-            own = ref_of(pod, self._api.instance)
-            if own is not None and own.attempt == ref.attempt:
-                return pod
-        return None
+        return await self._api.of_attempt(ref)

@@ -18,6 +18,7 @@ from jobd.kubernetes.http.errors import ApiError
 from jobd.kubernetes.mapping.labels import selector_of_instance
 from jobd.kubernetes.mapping.models import Pod, Status, WatchEvent
 from jobd.kubernetes.pods.api import PodApi
+from jobd.kubernetes.watch.changes import Changes
 from jobd.kubernetes.watch.state import WatchState
 
 WATCH_S = 290
@@ -29,11 +30,12 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 
 class Watch:
-    """The hints of one jobd's Pods."""
+    """The hints of one jobd's Pods. `changes` is told of each as well."""
 
-    def __init__(self, api: PodApi, state: WatchState, clock: Clock) -> None:
+    def __init__(self, api: PodApi, state: WatchState, changes: Changes, clock: Clock) -> None:
         self._api = api
         self._state = state
+        self._changes = changes
         self._clock = clock
 
     async def hints(self) -> AsyncGenerator[Hint, None]:
@@ -59,7 +61,13 @@ class Watch:
 
     async def _list(self) -> list[Hint]:
         pods, version = await self._api.listed(selector_of_instance(self._api.instance))
-        return self._state.listed(pods, version, self._clock.now())
+        return self._told(self._state.listed(pods, version, self._clock.now()))
+
+    def _told(self, hints: list[Hint]) -> list[Hint]:
+        for hint in hints:
+            if not isinstance(hint, Connected | Disconnected) and hint.uid is not None:
+                self._changes.tell(hint.uid)
+        return hints
 
     async def _watch(self) -> AsyncIterator[Hint]:
         """Yields `Connected`, then the hints of one connection. Raises ApiError, EngineUnavailable."""
@@ -101,5 +109,5 @@ class Watch:
             self._state.bookmark(pod.metadata.resource_version)
             return []
         if event.type == "DELETED":
-            return self._state.deleted(pod, now)
-        return self._state.changed(pod, now)
+            return self._told(self._state.deleted(pod, now))
+        return self._told(self._state.changed(pod, now))

@@ -61,9 +61,9 @@ MUTATIONS = (
     ),
     Mutation(
         "jobs are not observed without events",
-        "jobd/jobs/run/supervisor.py",
-        "OBSERVE_INTERVAL_S = 2.0",
-        "OBSERVE_INTERVAL_S = 600.0",
+        "jobd/jobs/state/observed_state.py",
+        "OBSERVE_INTERVAL_S, OBSERVATIONS_A_SECOND = 2.0, 100",
+        "OBSERVE_INTERVAL_S, OBSERVATIONS_A_SECOND = 600.0, 100",
         "engine/test_engine.py::test_the_event_stream_is_silent",
     ),
     Mutation(

@@ -5,10 +5,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobd.jobs.port.hints import Changed, Connected, Disconnected, Ended, Hint, SignalledExternally, Started
 from jobd.jobs.port.model import ContainerState, Observation
-from jobd.jobs.state.observed_state import ObservedState
+from jobd.jobs.state.observed_state import (
+    OBSERVATIONS_A_SECOND,
+    OBSERVE_INTERVAL_S,
+    ObservedState,
+    observe_interval_s,
+)
 
 
 @pytest.fixture
@@ -151,3 +158,10 @@ def test_an_end_that_jobd_must_observe_is_not_heard(running: Any) -> None:
     observed_state = ended_after(running)
     assert observed_state.pop_end_event(running.record) is None
     assert not observed_state.end_heard
+
+
+@given(st.integers(0, 100_000))
+def test_the_looks_at_all_running_jobs_are_bounded_and_at_few_jobs_frequent(count: int) -> None:
+    interval_s = observe_interval_s(count)
+    assert count <= interval_s * OBSERVATIONS_A_SECOND * (1 + 1e-9)
+    assert interval_s == OBSERVE_INTERVAL_S or count > OBSERVE_INTERVAL_S * OBSERVATIONS_A_SECOND
