@@ -16,7 +16,7 @@ BESIDE := --numprocesses $(PROCESSES) --maxprocesses 8 --dist loadfile --no-load
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help venv engine engine-stop kubernetes kubernetes-stop kubernetes-images image images demo test test-whole test-all test-browser test-prometheus test-unit test-integration \
-	test-e2e test-systemd test-packages test-kubernetes test-kubernetes-contract deb faults soak dev bench bench-kubernetes lint format types imports docs generated transcripts \
+	test-e2e test-systemd test-packages test-kubernetes test-kubernetes-contract deb faults soak dev bench bench-kubernetes bench-scale lint format types imports docs generated transcripts \
 	transcripts-check lock sbom audit pictures monitoring monitoring-stop install-hooks clean
 
 help: ## List the targets
@@ -94,6 +94,8 @@ bench: images ## Run the benchmarks (BENCH="P1 P6": some rows) and compare them 
 
 bench-kubernetes: kubernetes-images ## Measure jobs through jobd beside Job objects, on the cluster of the tests
 	@$(PY) -m scripts.cluster_bench
+bench-scale: kubernetes ## Measure one jobd with a hundred and a thousand jobs at once, on nodes that are only simulated
+	@$(PY) -m scripts.cluster_scale
 
 lint: venv types imports generated ## Run all static checks: style, types, imports, generated files, docs
 	@$(PY) -m ruff check .
