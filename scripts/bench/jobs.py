@@ -135,7 +135,7 @@ class Measurements:
         ours(AT_ONCE), theirs(AT_ONCE)  # fewer jobs warm both up, too
         runs.sweep()
         bare.sweep()
-        return self._measure(budget, after(ours, runs.sweep), after(theirs, bare.sweep), 3, 45, is_warm=True)
+        return self._measure(budget, after(ours, runs.sweep), after(theirs, bare.sweep), 6, 120, is_warm=True)
 
     def _files(self, budget: Budget) -> Result:
         ours = after(lambda: self.runs.jobs(WRITE_AND_READ, 1) * 1000, self.runs.sweep)
