@@ -1,7 +1,7 @@
 """The engine port on a Kubernetes cluster: the calls of one job in their order.
 
 Owns that order: `mapping/pod.py` has the Pod's body, `mapping/facts.py` interprets a Pod, `pods/` has the calls before, at and after a
-start; logs, hints and files have their own modules. All state is a cache: Pods are found again by their labels.
+start; logs, hints and files have their own modules. All state is a cache: Pods are found again by their names and labels.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ class Observing:
         self._clock = clock
 
     async def observe(self, ref: JobRef) -> Observation:
-        """Returns the state of the latest attempt's Pod. Raises EngineUnavailable, RefusedByEngine."""
+        """Returns the state of this attempt's Pod, or without one that of the job's latest. Raises EngineUnavailable, RefusedByEngine."""
         with translated():
             pod = await self._api.of_attempt(ref)
             if pod is None:  # perhaps that of another attempt is left

@@ -49,6 +49,8 @@ class Preparation:
         self._handover = handover
         self._changes = changes
         self._clock = clock
+        self._at_start: frozenset[str] | None = None
+        """The uids of the jobs that had Pods before this jobd prepared any."""
 
     async def prepare(self, order: WorkOrder, progress: PreparationProgress) -> Created:
         """See `port.protocols.Preparing`. Raises WorkspaceGone, ImageUnavailable, RefusedByEngine, EngineUnavailable."""
@@ -94,13 +96,21 @@ class Preparation:
 
     async def _existing(self, ref: JobRef, body: Body) -> Pod | None:
         kept = None
-        for pod in await self._api.until_attempt(ref):
+        for pod in await self._of_job(ref):
             own = ref_of(pod, self._settings.instance)
             if own is not None and own.attempt == ref.attempt and _is_usable(pod, body):
                 kept = pod
             else:
                 await self._removal.remove_pod(pod)
         return kept
+
+    async def _of_job(self, ref: JobRef) -> list[Pod]:
+        """Returns the job's Pods: by name, but where an earlier jobd may have made later attempts than a restored state folder knows."""
+        if self._at_start is None:
+            pods, _ = await self._api.listed(labels.selector_of_instance(self._api.instance))
+            refs = (ref_of(pod, self._api.instance) for pod in pods)
+            self._at_start = frozenset(one.uid for one in refs if one is not None)
+        return await (self._api.of_job(ref) if ref.uid in self._at_start else self._api.until_attempt(ref))
 
     async def _with_sidecar(self, pod: Pod, change: Waiting, progress: PreparationProgress) -> Pod:
         """Returns the Pod once its sidecar runs; reports what it waits for."""

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator
 
 FIRST_WAIT_S, LONGEST_WAIT_S, GROWTH = 1.0, 15.0, 1.5
-"""How long to wait for the watch before a look at the API server itself, at first and after many looks."""
+"""How long to wait for the watch before a look at the API server itself, at first and after many waits without a change."""
 
 
 class Changes:

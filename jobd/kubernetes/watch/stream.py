@@ -40,7 +40,7 @@ class Watch:
 
     async def hints(self) -> AsyncGenerator[Hint, None]:
         """Yields hints for ever; see `port.protocols.HintStream`. Never raises EngineUnavailable."""
-        pause_s, is_first = _FIRST_PAUSE_S, True
+        pause_s, is_first, is_connected = _FIRST_PAUSE_S, True, False
         self._state.expired()
         while True:
             try:
@@ -51,10 +51,13 @@ class Watch:
                 is_first = False
                 async for hint in self._watch():
                     pause_s = _FIRST_PAUSE_S
+                    if isinstance(hint, Connected) and is_connected:
+                        continue  # a watch that continues another one has lost nothing: no job has to be looked at
+                    is_connected = is_connected or isinstance(hint, Connected)
                     yield hint
                 continue  # the API server has ended the watch in its time
             except (ApiError, EngineError):
-                pass  # the next call raises it; here jobd only reconnects
+                is_connected = False  # the next call raises the error; here jobd only reconnects
             yield Disconnected()
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
@@ -102,9 +105,9 @@ class Watch:
                 status = msgspec.json.decode(event.object, type=Status)
                 raise ApiError(status.code, status.reason, status.message)
             pod = msgspec.json.decode(event.object, type=Pod)
-        except msgspec.MsgspecError:
+        except msgspec.MsgspecError as error:
             self._state.expired()  # a list shows what this event would have told
-            return []
+            raise EngineUnavailable(f"an event of the API server cannot be read: {error}") from error
         if event.type == "BOOKMARK":
             self._state.bookmark(pod.metadata.resource_version)
             return []

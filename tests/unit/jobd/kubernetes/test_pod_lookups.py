@@ -14,7 +14,9 @@ from jobd.kubernetes.mapping.labels import pod_name
 from jobd.kubernetes.mapping.models import Pod, PodList
 from jobd.kubernetes.pods.api import BY_NAME, PodApi
 from jobd.kubernetes.pods.observing import Observing
-from tests.unit.jobd.kubernetes.pods import INSTANCE, REF, pod, running
+from jobd.kubernetes.pods.preparation import Preparation
+from jobd.kubernetes.watch.changes import Changes
+from tests.unit.jobd.kubernetes.pods import INSTANCE, REF, SETTINGS, body, order, pod, running
 
 PODS = "/pods"
 
@@ -91,3 +93,22 @@ async def test_a_look_is_one_request_unless_that_attempt_has_no_pod(
     assert (worker.attempt if worker else None) == number
     assert worker is None or worker.state is ContainerState.RUNNING
     assert client.asked == calls
+
+
+async def test_a_later_attempt_that_a_restored_state_folder_does_not_know_is_removed() -> None:
+    """Its worker would run beside that of the attempt that jobd makes now."""
+    api, client = api_of(BY_NAME + 2)
+    removed: list[str] = []
+
+    class Removal:
+        async def remove_pod(self, found: Pod) -> None:
+            removed.append(found.metadata.uid)
+
+    removal: Any = Removal()
+    preparation = Preparation(api, SETTINGS, removal, None, None, Changes(), SystemClock())  # type: ignore[arg-type]
+    assert await preparation._existing(attempt(1), body(order())) is None
+    assert removed == [f"pod-{BY_NAME + 2}"]
+    client.asked.clear()
+    other = JobRef("another-uid-of-a-new-job", "new", 1)
+    assert await preparation._existing(other, body(order(ref=other))) is None
+    assert client.asked == ["pod-get"], "a job that is new to the cluster needs no list"
