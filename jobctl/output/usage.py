@@ -9,7 +9,7 @@ from jobctl.units import bytes_text, parse_time
 
 WINDOW_S = 10.0
 SHORTEST_WINDOW_S = 4.0
-"""The daemon measures every two seconds: over a shorter time the result depends on when it measured."""
+"""The daemon measures every two seconds, less often with more than 200 running jobs: over a shorter time the result depends on when it measured."""
 
 Job = dict[str, Any]
 

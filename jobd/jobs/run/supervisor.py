@@ -7,6 +7,7 @@ or by a start of jobd: the next action depends on the state alone, not on its hi
 
 import asyncio
 import logging
+import random
 from datetime import datetime, timedelta
 
 from jobd.jobs.admission.slot import Slot
@@ -261,7 +262,7 @@ class Supervisor:
                 await self._wait(until)
 
     async def _wait(self, until: datetime | None) -> None:
-        left_s = observe_interval_s(self._deps.queue.running)
+        left_s = observe_interval_s(self._deps.queue.running, random.random())  # noqa: S311 - no secret
         if until is not None:
             left_s = min(left_s, (until - self._deps.clock.now()) / timedelta(seconds=1))
         if await self._pause(left_s, self._wake):

@@ -12,11 +12,11 @@ from jobd.jobs.record.record import Record
 OBSERVE_INTERVAL_S, OBSERVATIONS_A_SECOND = 2.0, 100
 
 
-def observe_interval_s(running: int) -> float:
-    """Returns how long jobd relies on hints alone before it observes a running job again; longer with many jobs, so that the engine has time
-    for anything else.
+def observe_interval_s(running: int, turn: float) -> float:
+    """Returns how long jobd relies on hints alone before it observes a running job again: with many jobs longer, so that the engine has time
+    for anything else. `turn`: from 0 to 1, another one each time, so that not all jobs are observed at once.
     """
-    return max(OBSERVE_INTERVAL_S, running / OBSERVATIONS_A_SECOND)
+    return max(OBSERVE_INTERVAL_S, running / OBSERVATIONS_A_SECOND * (0.75 + turn / 2))
 
 
 class ObservedState:

@@ -160,8 +160,10 @@ def test_an_end_that_jobd_must_observe_is_not_heard(running: Any) -> None:
     assert not observed_state.end_heard
 
 
-@given(st.integers(0, 100_000))
-def test_the_looks_at_all_running_jobs_are_bounded_and_at_few_jobs_frequent(count: int) -> None:
-    interval_s = observe_interval_s(count)
-    assert count <= interval_s * OBSERVATIONS_A_SECOND * (1 + 1e-9)
-    assert interval_s == OBSERVE_INTERVAL_S or count > OBSERVE_INTERVAL_S * OBSERVATIONS_A_SECOND
+@given(st.integers(0, 100_000), st.floats(0, 1, exclude_max=True))
+def test_the_looks_at_all_running_jobs_are_bounded_and_at_few_jobs_frequent(count: int, turn: float) -> None:
+    soonest_s, latest_s = observe_interval_s(count, 0), observe_interval_s(count, 1)
+    assert soonest_s <= observe_interval_s(count, turn) <= latest_s
+    assert count <= (soonest_s + latest_s) / 2 * OBSERVATIONS_A_SECOND * (1 + 1e-9)
+    assert soonest_s == OBSERVE_INTERVAL_S or count > OBSERVE_INTERVAL_S * OBSERVATIONS_A_SECOND
+    assert count <= OBSERVE_INTERVAL_S * OBSERVATIONS_A_SECOND or latest_s > soonest_s
