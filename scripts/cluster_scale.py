@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from jobd.clock import SystemClock
 from jobd.kubernetes.http.client import Client
@@ -24,6 +24,8 @@ from scripts.kubernetes.simulated_nodes import MANAGED, SimulatedNodes
 
 COUNTS = (100, 1000)
 RUNS_S = 20.0
+RETENTION = {"JOB_RETENTION": "90s", "MAINTENANCE_INTERVAL": "5s"}
+"""Longer than all jobs take: the removal is measured alone."""
 SUBMITTING = 16
 LOOK_S = 0.5
 LIMIT_S = 600.0
@@ -35,21 +37,28 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 async def measure(client: Client, count: int) -> None:
     """Runs `count` jobs at once and prints what they took."""
     nodes = SimulatedNodes(client, RUNS_S)
-    await nodes.add()
-    playing = asyncio.create_task(nodes.run())
+    async with nodes.simulated(), _daemon(count) as jobd, asyncio.timeout(LIMIT_S):
+        await _measured(client, jobd, nodes, count)
+
+
+@contextlib.asynccontextmanager
+async def _daemon(count: int) -> AsyncIterator[ClusterDaemon]:
+    """Starts and stops a jobd in a thread, since the simulated nodes go on meanwhile."""
+    jobd = ClusterDaemon({"MAX_CONCURRENT_JOBS": str(count), **RETENTION})
+    await asyncio.to_thread(jobd.__enter__)
     try:
-        with ClusterDaemon({"MAX_CONCURRENT_JOBS": str(count)}) as jobd:
-            async with asyncio.timeout(LIMIT_S):
-                await _measured(client, jobd, nodes, count)
+        yield jobd
     finally:
-        playing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await playing
-        await nodes.remove()
+        await asyncio.to_thread(jobd.__exit__, *sys.exc_info())
 
 
 async def _measured(client: Client, jobd: ClusterDaemon, nodes: SimulatedNodes, count: int) -> None:
-    pids = {"jobd": jobd.process.pid} | {name: pid_of(name) or 0 for name in COMPONENTS}
+    pids = {"jobd": jobd.process.pid}
+    for name in COMPONENTS:
+        pid = pid_of(name)
+        if pid is None:
+            raise RuntimeError(f"{name} does not run: make kubernetes")
+        pids[name] = pid
     cpu_before, memory_before = _cpu(pids), resident_mb(pids["jobd"])
     requests_before = await _requests(client)
     began = time.monotonic()
@@ -86,6 +95,17 @@ async def _measured(client: Client, jobd: ClusterDaemon, nodes: SimulatedNodes, 
         f"  a list of all Pods: {listed or 'not measured'}; the slowest answer of GET /v1/jobs: {slowest_s * 1000:.0f} ms"
     )
     print("  requests to the API server a job:", _told(requests, count))
+    await _removal(jobd, count)
+
+
+async def _removal(jobd: ClusterDaemon, count: int) -> None:
+    """Prints how fast retention removes the Pods of the ended jobs."""
+    began = 0.0
+    while left := len(await asyncio.to_thread(jobd.left)):
+        if left < count and not began:
+            began, count = time.monotonic(), left
+        await asyncio.sleep(LOOK_S)
+    print(f"  removed by retention: {count / (time.monotonic() - began):.1f} Pods a second")
 
 
 async def _submit(jobd: ClusterDaemon, count: int) -> None:

@@ -23,7 +23,7 @@ _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
 _ORDINARY = 0
 AUTOGROUP = Path("/proc/self/autogroup")
 WEIGHT_NICE = -10
-"""Some ten times the weight of a container, as `CPUWeight=1000` in the units of systemd."""
+"""Some ten times the weight of all containers together where the engine has one group for them, as `CPUWeight=1000` in the units of systemd."""
 
 log = logging.getLogger(__name__)
 

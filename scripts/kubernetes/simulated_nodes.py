@@ -11,7 +11,7 @@ import contextlib
 import json
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +32,7 @@ _CONDITIONS = ("Initialized", "Ready", "ContainersReady", "PodReadyToStartContai
 
 
 class SimulatedNodes:
-    """All nodes, whose kubelets `run` plays. `runs_s`: how long each container seems to run."""
+    """All nodes, and their kubelets. `runs_s`: how long each container seems to run."""
 
     def __init__(self, client: Client, runs_s: float) -> None:
         self._client = client
@@ -44,8 +44,23 @@ class SimulatedNodes:
         self._running = 0
         self.most_at_once = 0
 
-    async def add(self) -> None:
-        """Creates the nodes; the real node takes no further Pod."""
+    @contextlib.asynccontextmanager
+    async def simulated(self) -> AsyncIterator[None]:
+        """Creates the nodes and simulates their kubelets; deletes the nodes at the end. The real node takes no further Pod meanwhile."""
+        try:
+            await self._add()
+            async with self._logs(), asyncio.TaskGroup() as kubelets:
+                tasks = [
+                    kubelets.create_task(_again(self._beat, HEARTBEAT_S)),
+                    kubelets.create_task(_again(self._watch, PAUSE_S)),
+                ]
+                yield
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._remove()
+
+    async def _add(self) -> None:
         await self._real(unschedulable=True)
         for name in NAMES:
             body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
@@ -53,18 +68,11 @@ class SimulatedNodes:
                 await self._client.call("node", "POST", "/api/v1/nodes", body=body)
         await self._beat()
 
-    async def remove(self) -> None:
-        """Deletes the nodes."""
+    async def _remove(self) -> None:
+        await self._real(unschedulable=False)
         for name in NAMES:
             with contextlib.suppress(ApiError):
                 await self._client.call("node", "DELETE", f"/api/v1/nodes/{name}")
-        await self._real(unschedulable=False)
-
-    async def run(self) -> None:
-        """Plays the kubelets, for ever. A failed request is made again, as a kubelet does, and named on stderr."""
-        async with self._logs(), asyncio.TaskGroup() as group:
-            group.create_task(_again(self._beat, HEARTBEAT_S))
-            group.create_task(_again(self._watch, PAUSE_S))
 
     async def _watch(self) -> None:
         """Takes all Pods that exist, then each change until the API server ends the watch."""
@@ -83,11 +91,11 @@ class SimulatedNodes:
         step = f"{pod['metadata']['uid']} {is_deleted}"
         if step not in self._begun:
             self._begun.add(step)
-            task = asyncio.create_task(self._forget(pod) if is_deleted else self._play(pod))
+            task = asyncio.create_task(self._forget(pod) if is_deleted else self._run(pod))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _play(self, pod: dict[str, Any]) -> None:
+    async def _run(self, pod: dict[str, Any]) -> None:
         began, ended = _now(), self._ended(pod["metadata"]["name"])
         await self._report(pod, "Running", {"running": {"startedAt": began}})
         self._running += 1
@@ -188,7 +196,8 @@ class SimulatedNodes:
         await self._client.call("node", "PATCH", path, body=body, content_type=MERGE_PATCH)
 
 
-async def _again(work: Any, pause_s: float) -> None:
+async def _again(work: Callable[[], Coroutine[Any, Any, None]], pause_s: float) -> None:
+    """Repeats `work` for ever. A failed request is named on stderr and made again, as a kubelet does."""
     while True:
         try:
             await work()
